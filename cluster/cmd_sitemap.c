@@ -1,0 +1,7 @@
+#include "cluster/cmd.h"
+
+int
+cmd_sitemap(int argc, char **argv)
+{
+    return EXIT_FAILED;
+}

@@ -1,0 +1,70 @@
+/* fetch.h - one transfer: a request and its limits in, a sealed page with an outcome out
+ *
+ *    IDLE ----------> CONNECTING ----------> RECEIVING ----------> DONE --done()--> IDLE
+ *         fetch_start      |    first header     |     end of body  ^
+ *                          +---------------------+------------------+   a limit, an error, fetch_cancel
+ *
+ * libcurl's multi interface on libev (mux.h) does the transfer. It never resolves (CURLOPT_CONNECT_TO), never follows a
+ * redirect, never decodes, never looks at the environment's proxies, and asks the guard about each address it opens.
+ *
+ * Ownership  fetch_start() copies what it needs of the request; done() gets a NEW page and STEALS nothing of the caller.
+ *            done() is called exactly once, from the loop, never from inside fetch_start().
+ */
+#ifndef ORB_CRAWLER_FETCH_H
+#define ORB_CRAWLER_FETCH_H
+
+#include "crawler/dns.h"
+#include "crawler/guard.h"
+#include "crawler/page.h"
+#include "crawler/url.h"
+
+struct fetch_limits {
+    size_t max_header_bytes, max_body_bytes, max_decoded_bytes;
+    unsigned connect_timeout_ms, timeout_ms;
+    unsigned low_speed_bytes_per_s, low_speed_s;
+};
+
+/* Settings of all transfers of a worker; BORROWED by the mux for its life. */
+struct mux_conf {
+    struct fetch_limits limits;
+    const struct guard *guard;
+    const char *user_agent;      /* the whole header value */
+    const char *const *headers;  /* further header lines, NULL-terminated; may be NULL */
+    const char *proxy;           /* NULL = none */
+    const char *ca_file;         /* NULL = Debian's bundle */
+    unsigned max_connections;    /* kept and open, of all hosts */
+    unsigned max_per_host;
+    bool is_insecure;            /* --insecure: certificates are not checked */
+    bool is_http2;               /* offer h2 over TLS */
+};
+
+struct fetch_request {
+    uint64_t id;                          /* for traces */
+    const struct url *url;                /* http or https */
+    const struct dns_answer *addresses;   /* where the host is; tried in order */
+    struct slice cookie, etag, last_modified, referer, authorization; /* empty = not sent */
+    struct slice accept_types;            /* --accept, comma-separated; empty = all; stops after the head otherwise */
+    size_t max_body_bytes;                /* 0 = the mux's limit; robots.txt: 500 KiB, longer is cut, not refused */
+    bool cut_long_body;                   /* the body is cut at max_body_bytes and the page is OK with truncated="length" */
+};
+
+struct mux;
+struct fetch;
+
+typedef void fetch_done_fn(void *arg, struct page *page /* NEW */);
+
+struct mux_stats {
+    uint64_t n_requests, n_connections_opened, n_connections_reused, n_wire_bytes;
+    unsigned n_in_flight;
+};
+
+int mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf) ORB_MUST_USE;
+void mux_free(struct mux **mux);        /* cancels what is in flight; their done() get OUTCOME_NOT_STARTED pages */
+void mux_stats(const struct mux *mux, struct mux_stats *out);
+void mux_tick(struct mux *mux);         /* about once a second: pools decay */
+
+int fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn *done, void *arg,
+                struct fetch **handle) ORB_MUST_USE; /* *handle: BORROWED until done(); may be NULL */
+void fetch_cancel(struct fetch *fetch, enum outcome why); /* done() follows from the loop */
+
+#endif

@@ -1,0 +1,49 @@
+/* buf.h - growing bytes with a ceiling
+ *
+ * A buf is born with a ceiling and refuses to grow past it, so that no peer can flood us.
+ *
+ * Ownership  the buf owns its bytes; buf_slice() is BORROWED until the next call that may grow it;
+ *            buf_take() hands the bytes over (mem_free() of the buf's domain takes them back).
+ * Errors     ORB_ENOMEM, ORB_ETOOBIG; the contents are as before the call.
+ * Invariant  p[n] == '\0' whenever p != NULL: contents may be read as a C string.
+ */
+#ifndef ORB_POOL_BUF_H
+#define ORB_POOL_BUF_H
+
+#include <stdarg.h>
+
+#include "pool/error.h"
+#include "pool/mem.h"
+
+#define BUF_NO_CEILING SIZE_MAX
+
+struct buf {
+    char *p;
+    size_t n;             /* bytes used */
+    size_t cap;           /* bytes that fit without growing, the NUL apart */
+    size_t ceiling_bytes;
+    enum mem_domain domain;
+};
+
+void buf_init(struct buf *b, enum mem_domain domain, size_t ceiling_bytes);
+void buf_fini(struct buf *b);  /* frees; the buf may be used again */
+void buf_clear(struct buf *b); /* n = 0, keeps the memory */
+void buf_trim(struct buf *b, size_t keep_bytes); /* gives memory beyond keep_bytes back when the buf is empty */
+int buf_reserve(struct buf *b, size_t more_bytes) ORB_MUST_USE; /* room for that many more */
+int buf_append(struct buf *b, const void *bytes, size_t n_bytes) ORB_MUST_USE;
+int buf_append_slice(struct buf *b, struct slice s) ORB_MUST_USE;
+int buf_append_str(struct buf *b, const char *text) ORB_MUST_USE;
+int buf_append_char(struct buf *b, char c) ORB_MUST_USE;
+int buf_printf(struct buf *b, const char *fmt, ...) ORB_PRINTF(2, 3) ORB_MUST_USE;
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap) ORB_MUST_USE;
+void buf_drop_front(struct buf *b, size_t n_bytes);
+void buf_truncate(struct buf *b, size_t n_bytes);
+char *buf_take(struct buf *b, size_t *n_bytes); /* NEW or NULL when nothing was ever stored; the buf is empty then */
+
+static inline struct slice
+buf_slice(const struct buf *b)
+{
+    return (struct slice){ b->p, b->n };
+}
+
+#endif

@@ -1,0 +1,88 @@
+/* mem.h - every byte orb allocates, under the name of its owner
+ *
+ * All memory comes from a *domain*: a named owner with exact live bytes, peak, counts and limits. Long-lived and
+ * short-lived memory never share a domain, so that the one does not pin the other's pages. Libraries get the hooks of
+ * mem_hooks.h, so that their memory has a domain as well.
+ *
+ * Ownership  mem_alloc() and friends return NEW memory that mem_free() of the same domain takes back.
+ * Threads    counters are atomic; any thread may allocate or free in any domain.
+ * Errors     NULL: the machine is out of memory, the domain's hard limit is reached, or a test asked for a failure.
+ *            mem_realloc() leaves the old block as it was.
+ * Limits     0 bytes are allocated as 1.
+ */
+#ifndef ORB_POOL_MEM_H
+#define ORB_POOL_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pool/check.h"
+#include "pool/slice.h"
+
+enum mem_domain {
+    MEM_PAGE,     /* one page's life: headers, parsed links, titles (seconds) */
+    MEM_BUF,      /* body bytes on their way through (seconds) */
+    MEM_OBJ,      /* struct object (gc/) */
+    MEM_CACHE,    /* DNS answers, parsed pages, sessions (minutes to hours) */
+    MEM_HOST,     /* what is known of a host: robots, cookies, delays (hours) */
+    MEM_FRONTIER, /* seen-set, host queues (whole run) */
+    MEM_XML,      /* libxml2 */
+    MEM_CURL,     /* libcurl and c-ares */
+    MEM_SSL,      /* OpenSSL */
+    MEM_SQLITE,   /* sqlite3 */
+    MEM_EV,       /* libev */
+    MEM_HTTP,     /* libmicrohttpd */
+    MEM_JSON,     /* jansson */
+    MEM_LOG,      /* log lines and messages between processes */
+    MEM_PLUGIN,   /* extraction rules */
+    MEM_DEFAULT,  /* the rest: configuration, tables made at start */
+    MEM_N_DOMAINS
+};
+
+struct mem_stats {
+    size_t live_bytes;       /* exact: what the allocator set aside for live blocks */
+    size_t peak_bytes;
+    uint64_t n_allocs;
+    uint64_t n_frees;
+    uint64_t n_failed;       /* refused by the limit or by the machine */
+    size_t soft_limit_bytes; /* 0 = none; only reported */
+    size_t hard_limit_bytes; /* 0 = none; an allocation above it fails */
+};
+
+void *mem_alloc(enum mem_domain domain, size_t n_bytes) ORB_MUST_USE;   /* NEW */
+void *mem_zalloc(enum mem_domain domain, size_t n_bytes) ORB_MUST_USE;  /* NEW, zeroed */
+void *mem_array(enum mem_domain domain, size_t n, size_t element_bytes) ORB_MUST_USE; /* NEW, zeroed, overflow-checked */
+void *mem_realloc(enum mem_domain domain, void *p, size_t n_bytes) ORB_MUST_USE;
+void *mem_dup(enum mem_domain domain, const void *bytes, size_t n_bytes) ORB_MUST_USE; /* NEW */
+char *mem_strdup(enum mem_domain domain, const char *text) ORB_MUST_USE;               /* NEW */
+char *mem_slicedup(enum mem_domain domain, struct slice s) ORB_MUST_USE; /* NEW, NUL added at [n] */
+void mem_free(enum mem_domain domain, void *p);                          /* NULL is fine */
+
+/* Frees *pp and writes NULL. */
+#define MEM_FREE(domain, pp)                                                                                           \
+    do {                                                                                                               \
+        mem_free((domain), *(pp));                                                                                     \
+        *(pp) = NULL;                                                                                                  \
+    } while (0)
+
+/* Bytes that the allocator set aside for p. */
+size_t mem_usable_bytes(const void *p);
+
+const char *mem_domain_name(enum mem_domain domain); /* "page", "buf", ...; BORROWED, static */
+void mem_stats(enum mem_domain domain, struct mem_stats *out);
+size_t mem_live_bytes(void);   /* of all domains */
+size_t mem_live_blocks(void);  /* of all domains */
+void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes);
+
+/* Gives unused pages back to the kernel. */
+void mem_purge(void);
+
+/* Tests: let the n-th allocation from now on fail (1 = the next one), and all after it when `onwards`; 0 = none.
+ * Library domains (MEM_XML ... MEM_JSON) count only when `libraries`. Returns how many were counted since the last call. */
+uint64_t mem_fail_nth(uint64_t nth, bool onwards, bool libraries);
+
+/* Per-thread: allocations of a region that may not fail (a process that cannot start) abort with a message. */
+void *mem_must(void *p);
+
+#endif
