@@ -10,7 +10,6 @@
 
 #include <sys/socket.h>
 
-#include "pool/check.h"
 #include "pool/error.h"
 #include "pool/slice.h"
 
