@@ -37,7 +37,7 @@ enum parse_policy { PARSE_NOINDEX = 1, PARSE_NOFOLLOW = 2, PARSE_NOARCHIVE = 4 }
 struct parsed {
     struct arena arena;
     struct slice title, description, language; /* UTF-8, whitespace collapsed */
-    const char *charset;                       /* WHATWG name in lower case; static */
+    const char *charset;                       /* WHATWG name in lower case; static; NULL = unknown (no text) */
     unsigned policy;                           /* enum parse_policy bits, of meta robots and X-Robots-Tag */
     struct link *links;
     size_t n_links;
@@ -63,5 +63,10 @@ void parsed_fini(struct parsed *p);
 /* By content type (and by sniffing when there is none): HTML and XHTML give links; sitemaps and feeds give theirs through
  * sitemap.h when the caller asks for them; other types give no links. */
 int parse_page(struct parsed *out, const struct parse_input *in) ORB_MUST_USE;
+
+/* Workspaces and parser contexts are kept between pages: for statistics and pool_tick() (NULL before first use). */
+struct pool *parse_pool(void);
+/* Frees them, and what charset and html keep. */
+void parse_fini(void);
 
 #endif

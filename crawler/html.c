@@ -1,0 +1,458 @@
+/* html.c - libxml2's HTML SAX parser made to speak html.h
+ *
+ * The parser gets the whole document at once: its push mode drops what follows </html>. One context serves one document
+ * at a time and goes back to the pool; its dictionary of names outlives documents, so that a context whose dictionary
+ * has grown is not kept.
+ *
+ * Raw text: libxml2 2.9 parses what is inside <title>, <textarea> and the like as markup. When one of them opens, its end
+ * is looked up in the bytes, and events that come from before that end are dropped.
+ */
+#include <libxml/HTMLparser.h>
+#include <libxml/parserInternals.h>
+#include <libxml/xmlerror.h>
+
+#include "crawler/html.h"
+#include "crawler/xml.h"
+#include "pool/buf.h"
+
+#define TITLE_MAX_BYTES (64 * 1024)
+#define CONTEXT_CEILING 16
+#define HASH_SLOTS 128
+
+struct reader {
+    htmlParserCtxtPtr ctxt;
+    const struct html_events *events;
+    size_t raw_until;   /* offset: events before it come from inside raw text */
+    uint64_t never_closed; /* raw-text elements whose end tag does not come any more */
+    unsigned svg_depth;
+    bool has_title, is_apart, is_stopped;
+    int err;
+};
+
+static const struct slice tag_names[HTML_N_TAGS] = {
+#define HTML_TAG(identifier, name) { name, sizeof(name) - 1 },
+    HTML_TAGS(HTML_TAG)
+#undef HTML_TAG
+};
+static uint8_t tag_slots[HASH_SLOTS]; /* tag + 1; 0 = free */
+static struct pool *contexts;
+static htmlSAXHandler handler;
+
+/* ---- names -------------------------------------------------------------------------------------------------------- */
+
+static unsigned
+hash_name(struct slice name)
+{
+    return ((uint8_t)name.p[0] * 7u + (uint8_t)name.p[name.n - 1] * 31u + (unsigned)name.n * 5u) % HASH_SLOTS;
+}
+
+static void
+fill_tag_slots(void)
+{
+    for (unsigned tag = 0; tag < HTML_N_TAGS; tag++) {
+        unsigned i = hash_name(tag_names[tag]);
+        while (tag_slots[i] != 0)
+            i = (i + 1) % HASH_SLOTS;
+        tag_slots[i] = (uint8_t)(tag + 1);
+    }
+}
+
+static enum html_tag
+find_tag(struct slice name)
+{
+    if (name.n == 0 || name.n > 10)
+        return HTML_OTHER;
+    for (unsigned i = hash_name(name); tag_slots[i] != 0; i = (i + 1) % HASH_SLOTS)
+        if (slice_eq(tag_names[tag_slots[i] - 1], name))
+            return (enum html_tag)(tag_slots[i] - 1);
+    return HTML_OTHER;
+}
+
+/* ---- contexts ----------------------------------------------------------------------------------------------------- */
+
+/* Names that must never fall to the dictionary's limit. */
+static bool
+intern_names(xmlDictPtr dict)
+{
+    static const char *const attributes[] = { "href", "src", "rel", "srcset", "content", "name", "http-equiv", "charset",
+                                              "lang", "action", "data", "poster", "type", "hreflang", "xlink:href" };
+
+    for (unsigned tag = 0; tag < HTML_N_TAGS; tag++)
+        if (xmlDictLookup(dict, (const xmlChar *)tag_names[tag].p, (int)tag_names[tag].n) == NULL)
+            return false;
+    for (size_t i = 0; i < ORB_N_ELEMENTS(attributes); i++)
+        if (xmlDictLookup(dict, (const xmlChar *)attributes[i], -1) == NULL)
+            return false;
+    return true;
+}
+
+static void *
+make_context(void *arg)
+{
+    htmlParserCtxtPtr ctxt = htmlNewParserCtxt();
+
+    if (ctxt == NULL)
+        return NULL;
+    xmlDictSetLimit(ctxt->dict, HTML_MAX_NAME_BYTES);
+    if (!intern_names(ctxt->dict)) {
+        htmlFreeParserCtxt(ctxt);
+        return NULL;
+    }
+    return ctxt;
+}
+
+static bool
+reset_context(void *thing, void *arg)
+{
+    htmlParserCtxtPtr ctxt = thing;
+
+    htmlCtxtReset(ctxt);
+    return xmlDictGetUsage(ctxt->dict) < HTML_MAX_NAME_BYTES / 4 && ctxt->nameMax < 4096;
+}
+
+static void
+destroy_context(void *thing, void *arg)
+{
+    htmlFreeParserCtxt(thing);
+}
+
+/* ---- raw text ----------------------------------------------------------------------------------------------------- */
+
+static size_t
+offset_of(const struct reader *r)
+{
+    const xmlParserInput *in = r->ctxt->input;
+
+    return in == NULL ? 0 : in->consumed + (size_t)(in->cur - in->base);
+}
+
+/* The bytes that the parser has not read yet. */
+static struct slice
+rest_of(const struct reader *r)
+{
+    const xmlParserInput *in = r->ctxt->input;
+
+    return slice_of(in->cur, (size_t)(in->end - in->cur));
+}
+
+/* Where "</name" stands in s, followed by what may follow a tag's name; s.n when nowhere. */
+static size_t
+find_end_tag(struct slice s, struct slice name)
+{
+    for (size_t at = 0; at + 2 + name.n < s.n; at++) {
+        const char *lt = memmem(s.p + at, s.n - at, "</", 2), *behind;
+        if (lt == NULL)
+            break;
+        at = (size_t)(lt - s.p);
+        behind = lt + 2 + name.n;
+        if (at + 2 + name.n < s.n && strncasecmp(lt + 2, name.p, name.n) == 0 && strchr(" \t\n\f\r/>", *behind) != NULL)
+            return at;
+    }
+    return s.n;
+}
+
+static void
+report_title(struct reader *r, struct slice raw)
+{
+    struct buf text;
+
+    r->has_title = true;
+    if (r->events->title == NULL)
+        return;
+    buf_init(&text, MEM_PAGE, BUF_NO_CEILING);
+    r->err = html_unescape(&text, slice_sub(raw, 0, TITLE_MAX_BYTES));
+    if (r->err == 0)
+        r->events->title(r->events->arg, buf_slice(&text));
+    buf_fini(&text);
+}
+
+/* An element whose content is text has just been opened. */
+static void
+enter_raw_text(struct reader *r, enum html_tag tag)
+{
+    struct slice rest = rest_of(r), name = tag_names[tag];
+    size_t end;
+
+    if (rest.n == 0 || r->svg_depth > 0 || (r->never_closed & HTML_BIT(tag)) != 0)
+        return;
+    rest = slice_sub(rest, 1, rest.n); /* '>' */
+    end = find_end_tag(rest, name);
+    if (end == rest.n)
+        r->never_closed |= HTML_BIT(tag);
+    if (tag == HTML_TITLE && !r->has_title)
+        report_title(r, slice_sub(rest, 0, end));
+    if (end == rest.n && tag != HTML_TITLE && tag != HTML_TEXTAREA)
+        return; /* never closed: better its links than none */
+    r->raw_until = offset_of(r) + 1 + end;
+}
+
+/* ---- SAX ---------------------------------------------------------------------------------------------------------- */
+
+static void
+stop(struct reader *r)
+{
+    r->is_stopped = true;
+    xmlStopParser(r->ctxt);
+}
+
+/* An end tag makes libxml2 look through all open elements: their number is kept small by closing the deepest at once.
+ * Those that it treats in a special way right after this callback (raw text, void elements) stay. */
+static void
+bound_depth(htmlParserCtxtPtr ctxt, enum html_tag tag)
+{
+    if (ctxt->nameNr <= HTML_MAX_DEPTH || tag == HTML_SCRIPT || tag == HTML_STYLE)
+        return;
+    ctxt->nameNr--;
+    ctxt->name = ctxt->nameTab[ctxt->nameNr - 1];
+}
+
+static void
+report_start(struct reader *r, enum html_tag tag, const xmlChar **atts)
+{
+    struct html_attribute attributes[HTML_MAX_ATTRIBUTES];
+    unsigned n = 0;
+
+    for (; atts != NULL && atts[0] != NULL && n < HTML_MAX_ATTRIBUTES; atts += 2, n++) {
+        attributes[n].name = slice_str((const char *)atts[0]);
+        attributes[n].value = slice_str((const char *)atts[1]);
+    }
+    if (!r->events->start(r->events->arg, tag, attributes, n))
+        stop(r);
+}
+
+static void
+on_start(void *ctx, const xmlChar *name, const xmlChar **atts)
+{
+    struct reader *r = ctx;
+    enum html_tag tag;
+
+    r->is_apart = true;
+    if (r->is_stopped || r->err != 0)
+        return;
+    tag = find_tag(slice_str((const char *)name));
+    bound_depth(r->ctxt, tag);
+    if (tag == HTML_OTHER || offset_of(r) < r->raw_until || *r->ctxt->input->cur == '\0')
+        return; /* ... or cut off by the end of the file */
+    r->svg_depth += tag == HTML_SVG;
+    if ((r->events->tags & HTML_BIT(tag)) != 0 && r->events->start != NULL)
+        report_start(r, tag, atts);
+    if (tag == HTML_TITLE || tag == HTML_TEXTAREA || tag == HTML_IFRAME || tag == HTML_NOEMBED || tag == HTML_XMP)
+        enter_raw_text(r, tag);
+    if (r->err != 0)
+        stop(r);
+}
+
+static void
+on_end(void *ctx, const xmlChar *name)
+{
+    struct reader *r = ctx;
+
+    r->is_apart = true;
+    if (r->svg_depth > 0 && strcmp((const char *)name, "svg") == 0)
+        r->svg_depth--;
+}
+
+static void
+on_text(void *ctx, const xmlChar *text, int n)
+{
+    struct reader *r = ctx;
+
+    if (r->is_stopped || r->err != 0 || r->events->text == NULL || offset_of(r) <= r->raw_until)
+        return;
+    r->events->text(r->events->arg, slice_of(text, (size_t)n), r->is_apart);
+    r->is_apart = false;
+}
+
+static void
+on_blanks(void *ctx, const xmlChar *text, int n)
+{
+    ((struct reader *)ctx)->is_apart = true;
+}
+
+static void
+on_cdata(void *ctx, const xmlChar *text, int n)
+{
+    /* script and style */
+}
+
+/* ---- the door ----------------------------------------------------------------------------------------------------- */
+
+static int
+prepare(void)
+{
+    static const struct pool_type type = { "html", make_context, reset_context, destroy_context, NULL, 1, CONTEXT_CEILING };
+
+    if (contexts != NULL)
+        return 0;
+    xml_init();
+    memset(tag_slots, 0, sizeof tag_slots);
+    fill_tag_slots();
+    handler = (htmlSAXHandler){ .startElement = on_start, .endElement = on_end, .characters = on_text,
+                                .ignorableWhitespace = on_blanks, .cdataBlock = on_cdata };
+    return pool_new(&contexts, &type);
+}
+
+struct pool *
+html_pool(void)
+{
+    return contexts;
+}
+
+void
+html_fini(void)
+{
+    pool_free(&contexts);
+}
+
+/* Hands the document to the context, known to be UTF-8 already. */
+static bool
+give_input(htmlParserCtxtPtr ctxt, struct slice document)
+{
+    xmlParserInputBufferPtr bytes = xmlParserInputBufferCreateMem(document.p, (int)document.n, XML_CHAR_ENCODING_NONE);
+    xmlParserInputPtr input;
+
+    if (bytes == NULL)
+        return false;
+    input = xmlNewInputStream(ctxt);
+    if (input == NULL) {
+        xmlFreeParserInputBuffer(bytes);
+        return false;
+    }
+    input->buf = bytes;
+    input->base = input->cur = xmlBufContent(bytes->buffer);
+    input->end = input->base + xmlBufUse(bytes->buffer);
+    if (inputPush(ctxt, input) < 0) {
+        xmlFreeInputStream(input);
+        return false;
+    }
+    htmlCtxtUseOptions(ctxt, HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET
+                                 | HTML_PARSE_IGNORE_ENC | HTML_PARSE_COMPACT);
+    ctxt->charset = XML_CHAR_ENCODING_UTF8;
+    return true;
+}
+
+static int
+run(htmlParserCtxtPtr ctxt, struct slice document, const struct html_events *events)
+{
+    struct reader r = { .ctxt = ctxt, .events = events, .is_apart = true };
+    htmlSAXHandlerPtr own_handler = ctxt->sax;
+    void *own_data = ctxt->userData;
+    bool is_oom;
+
+    if (!give_input(ctxt, document))
+        return ORB_ENOMEM;
+    ctxt->sax = &handler;
+    ctxt->userData = &r;
+    htmlParseDocument(ctxt);
+    is_oom = ctxt->errNo == XML_ERR_NO_MEMORY;
+    ctxt->sax = own_handler;
+    ctxt->userData = own_data;
+    return r.err != 0 ? r.err : is_oom && !r.is_stopped ? ORB_ENOMEM : 0;
+}
+
+int
+html_parse(struct slice document, const struct html_events *events)
+{
+    htmlParserCtxtPtr ctxt;
+    int err = prepare();
+
+    if (err != 0)
+        return err;
+    if (document.n == 0)
+        return 0;
+    if (document.n > INT32_MAX)
+        return ORB_ENOMEM;
+    ctxt = pool_get(contexts);
+    if (ctxt == NULL)
+        return ORB_ENOMEM;
+    err = run(ctxt, document, events);
+    pool_put(contexts, &ctxt);
+    return err;
+}
+
+/* ---- character references ----------------------------------------------------------------------------------------- */
+
+static uint32_t
+windows_1252_of_c1(uint32_t code)
+{
+    static const uint16_t c1[32] = { 0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+                                     0x2039, 0x0152, 0x8D, 0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+                                     0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178 };
+
+    return code >= 0x80 && code < 0xA0 ? c1[code - 0x80] : code;
+}
+
+static int
+append_code_point(struct buf *out, uint32_t code)
+{
+    unsigned char utf8[8];
+    int n;
+
+    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
+        code = 0xFFFD;
+    n = xmlCopyCharMultiByte(utf8, (int)windows_1252_of_c1(code));
+    return buf_append(out, utf8, (size_t)n);
+}
+
+/* "&#123;" or "&#x7B;" at s; returns the bytes used, 0 = no reference. */
+static size_t
+numeric_reference(struct slice s, uint32_t *code)
+{
+    bool is_hex = s.n > 2 && (s.p[2] == 'x' || s.p[2] == 'X');
+    size_t from = is_hex ? 3 : 2, at;
+
+    *code = 0;
+    for (at = from; at < s.n; at++) {
+        char c = s.p[at];
+        uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 32) - 'a' + 10);
+        if (!((c >= '0' && c <= '9') || (is_hex && (c | 32) >= 'a' && (c | 32) <= 'f')))
+            break;
+        if (*code <= 0x10FFFF)
+            *code = *code * (is_hex ? 16 : 10) + digit;
+    }
+    if (at == from)
+        return 0;
+    return at < s.n && s.p[at] == ';' ? at + 1 : at;
+}
+
+static size_t
+named_reference(struct slice s, uint32_t *code)
+{
+    char name[16];
+    size_t n = 0;
+    const htmlEntityDesc *entity;
+
+    while (n + 1 < s.n && n < sizeof name - 1
+           && ((s.p[n + 1] >= 'a' && s.p[n + 1] <= 'z') || (s.p[n + 1] >= 'A' && s.p[n + 1] <= 'Z')
+               || (s.p[n + 1] >= '0' && s.p[n + 1] <= '9'))) {
+        name[n] = s.p[n + 1];
+        n++;
+    }
+    name[n] = '\0';
+    entity = n == 0 ? NULL : htmlEntityLookup((const xmlChar *)name);
+    if (entity == NULL || (entity->value >= 256 && (n + 1 >= s.n || s.p[n + 1] != ';')))
+        return 0; /* only the old Latin-1 names may stand without ';' */
+    *code = entity->value;
+    return n + 1 < s.n && s.p[n + 1] == ';' ? n + 2 : n + 1;
+}
+
+int
+html_unescape(struct buf *out, struct slice text)
+{
+    int err = 0;
+
+    while (err == 0 && text.n > 0) {
+        const char *amp = memchr(text.p, '&', text.n);
+        size_t plain = amp == NULL ? text.n : (size_t)(amp - text.p), used;
+        uint32_t code;
+
+        err = buf_append(out, text.p, plain);
+        text = slice_sub(text, plain, text.n);
+        if (err != 0 || text.n == 0)
+            break;
+        used = text.n > 1 && text.p[1] == '#' ? numeric_reference(text, &code) : named_reference(text, &code);
+        err = used == 0 ? buf_append_char(out, '&') : append_code_point(out, code);
+        text = slice_sub(text, used == 0 ? 1 : used, text.n);
+    }
+    return err;
+}

@@ -1,0 +1,80 @@
+#include "crawler/simhash.h"
+
+#define SAMPLE_MASK 3u
+#define MULTIPLIER 0x9E3779B97F4A7C15u
+
+/* What a byte is in a word: 0 = the word ends, else the byte that is hashed. */
+static const uint8_t *
+byte_class(void)
+{
+    static uint8_t table[256];
+
+    if (table['a'] == 0)
+        for (unsigned b = 0; b < 256; b++) {
+            bool is_upper = b >= 'A' && b <= 'Z';
+            if (is_upper || (b >= 'a' && b <= 'z') || (b >= '0' && b <= '9') || b >= 0x80)
+                table[b] = (uint8_t)(is_upper ? b + 32 : b);
+        }
+    return table;
+}
+
+void
+simhash_init(struct simhash *s)
+{
+    memset(s, 0, sizeof *s);
+}
+
+static void
+end_word(struct simhash *s)
+{
+    uint64_t h = s->word;
+
+    s->word = 0;
+    h ^= h >> 32;
+    h *= 0xD6E8FEB86659FD93u;
+    h ^= h >> 32;
+    if ((h & SAMPLE_MASK) != 0)
+        return;
+    h *= MULTIPLIER; /* the two sampled bits must not be the same in all words */
+    h ^= h >> 29;
+    h *= MULTIPLIER;
+    s->n_words++;
+    for (unsigned i = 0; i < 64; i++)
+        s->weights[i] += (int32_t)(h >> i & 1) * 2 - 1;
+}
+
+void
+simhash_text(struct simhash *s, struct slice text, bool is_apart)
+{
+    const uint8_t *class = byte_class();
+    uint64_t word;
+
+    if (is_apart && s->word != 0)
+        end_word(s);
+    word = s->word;
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = class[(uint8_t)text.p[i]];
+        if (c != 0) {
+            word = (word ^ c) * MULTIPLIER;
+        } else if (word != 0) {
+            s->word = word;
+            end_word(s);
+            word = 0;
+        }
+    }
+    s->word = word;
+}
+
+uint64_t
+simhash_end(struct simhash *s)
+{
+    uint64_t bits = 0;
+
+    if (s->word != 0)
+        end_word(s);
+    if (s->n_words < SIMHASH_MIN_WORDS)
+        return 0;
+    for (unsigned i = 0; i < 64; i++)
+        bits |= (uint64_t)(s->weights[i] > 0) << i;
+    return bits == 0 ? 1 : bits;
+}
