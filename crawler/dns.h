@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 
 #include "crawler/outcome.h"
+#include "pool/check.h"
 
 #define DNS_MAX_ADDRESSES 16
 #define DNS_MAX_CACHED 4096

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include "pool/check.h"
 #include "pool/error.h"
 #include "pool/slice.h"
 

@@ -11,6 +11,7 @@ MEM_HOOKS_DEFINE(mem_xml, MEM_XML)
 MEM_HOOKS_DEFINE(mem_curl, MEM_CURL)
 MEM_HOOKS_DEFINE(mem_sqlite, MEM_SQLITE)
 MEM_HOOKS_DEFINE(mem_json, MEM_JSON)
+MEM_HOOKS_DEFINE(mem_buf, MEM_BUF)
 
 void *
 mem_ssl_malloc(size_t n_bytes, const char *file, int line)

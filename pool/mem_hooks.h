@@ -19,6 +19,7 @@ MEM_HOOKS_DECLARE(mem_xml);
 MEM_HOOKS_DECLARE(mem_curl);
 MEM_HOOKS_DECLARE(mem_sqlite);
 MEM_HOOKS_DECLARE(mem_json);
+MEM_HOOKS_DECLARE(mem_buf); /* decoders and compressors: zlib, libdeflate, zstd, brotli */
 
 /* OpenSSL's shapes carry file and line. */
 void *mem_ssl_malloc(size_t n_bytes, const char *file, int line);
