@@ -11,14 +11,13 @@
 #include "pool/arena.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define STORE_MAGIC 0x73746f72u
 #define BATCH_BYTES (16 * 1024 * 1024)
 #define CHUNK_BYTES (256 * 1024)
 #define LINKS_BYTES (4 * 1024 * 1024)
 #define KEEP_BYTES (256 * 1024)
-#define CLOSE_TRIES 100
+#define CLOSE_TIMEOUT_MS "1000"
 
 struct store {
     uint32_t magic;
@@ -75,11 +74,9 @@ store_close(struct store **sp)
         return 0;
     CHECK_IS(s, STORE_MAGIC);
     if (s->n_rows > 0) {
-        err = store_flush(s);
-        for (int i = 0; i < CLOSE_TRIES && err == ORB_EBUSY; i++) {
-            usleep(10000);
+        err = db_exec(pagedb_sqlite(s->db), "PRAGMA busy_timeout = " CLOSE_TIMEOUT_MS); /* the last rows may wait */
+        if (err == 0)
             err = store_flush(s);
-        }
     }
     warc_close(&s->warc);
     pagedb_close(&s->db);
