@@ -30,6 +30,8 @@ struct page {
     /* header fields that somebody asks for, values joined by ", " where a field may repeat; empty = absent */
     struct slice content_type, content_encoding, content_language, location, etag, last_modified, retry_after,
         x_robots_tag, link, set_cookie; /* set_cookie: values joined by "\n" */
+    struct slice transfer_encoding;
+    int64_t content_length;       /* announced; -1 = not, or not a number */
     char remote_address[64];      /* "192.0.2.1", "2001:db8::1"; "" = none */
     int status;                   /* 0 = none */
     int http_version;             /* 10, 11, 20 */
@@ -48,9 +50,15 @@ extern struct object_type page_type;
 struct page *page_new(size_t max_header_bytes, size_t max_body_bytes, size_t max_decoded_bytes); /* NEW or NULL */
 static inline struct page *page_ref(struct page *p) { object_ref(&p->object); return p; }
 void page_unref(struct page **p);
-/* Reads the fields out of head. */
+
+/* Reads status, version and fields out of head. ORB_EINVAL: no status line, or lengths that differ; ORB_ENOMEM. */
 int page_read_head(struct page *p) ORB_MUST_USE;
-/* Takes chunking and encoding off; may turn outcome OK/REDIRECT/HTTP_STATUS into a failure. */
+
+/* Takes chunking and encoding off. A body that cannot be read makes a failure of the outcome OK; every other outcome
+ * stays (a redirect with a damaged body is a redirect) and the error says what was wrong. */
 void page_seal(struct page *p, size_t max_decoded_bytes);
+
+/* Sets outcome and the sentence; what is not printable ASCII in it becomes '?'. */
+void page_fail(struct page *p, enum outcome outcome, const char *fmt, ...) ORB_PRINTF(3, 4);
 
 #endif

@@ -1,0 +1,104 @@
+/* mux.h - what fetch.c and mux.c share: libcurl's multi interface on libev. Nobody else includes it.
+ *
+ *   libev io, timer ---> mux.c: curl_multi_socket_action ---> fetch.c: callbacks fill the page
+ *                               curl_multi_info_read     ---> fetch_on_end
+ */
+#ifndef ORB_CRAWLER_MUX_H
+#define ORB_CRAWLER_MUX_H
+
+#include <curl/curl.h>
+#include <ev.h>
+
+#include "crawler/fetch.h"
+#include "pool/list.h"
+#include "pool/pool.h"
+
+#define MUX_MAGIC 0x6d757821u
+#define MUX_MAX_REQUEST_HEADERS 8 /* of one request, the mux's constant ones apart */
+
+struct tls_cache;
+
+/* A curl easy handle and the text that its options point at; pooled. */
+struct handle {
+    CURL *easy;
+    struct buf text;                    /* reserved once per request: never moves while curl looks at it */
+    const char *curl_url, *connect_to, *target, *href, *accept_types; /* in text */
+    struct curl_slist connect_to_node;  /* libcurl only reads lists: nodes of ours save the copies */
+    struct curl_slist headers[MUX_MAX_REQUEST_HEADERS];
+    unsigned n_headers;
+    bool has_short_timeout;             /* CURLOPT_TIMEOUT_MS is no longer the mux's */
+    char error[CURL_ERROR_SIZE];
+};
+
+struct fetch_address { uint8_t family; uint8_t bytes[16]; uint32_t scope; };
+
+enum fetch_state { FETCH_IDLE, FETCH_CONNECTING, FETCH_RECEIVING, FETCH_DONE };
+
+/* What the fetch itself decided while libcurl was still at it. */
+enum fetch_stop { STOP_NONE, STOP_CUT, STOP_HEADERS, STOP_BODY, STOP_TYPE, STOP_MEMORY, STOP_PROTOCOL };
+
+struct fetch {
+    struct object object;
+    enum fetch_state state;
+    struct mux *mux;                    /* BORROWED */
+    struct handle *handle;              /* lent by mux->handles; NULL in FETCH_DONE */
+    struct page *page;
+    fetch_done_fn *done;
+    void *arg;
+    struct list node;                   /* in mux->fetches */
+    uint64_t id;
+    struct fetch_address addresses[DNS_MAX_ADDRESSES];
+    unsigned n_addresses, next_address;
+    uint16_t port;
+    size_t max_body_bytes, header_bytes;
+    ev_tstamp started_at;
+    uint64_t n_memory_failures;         /* of MEM_CURL when it began: tells a lack of memory from a header that is too long */
+    enum fetch_stop stop;
+    enum outcome cancelled;             /* OUTCOME_NONE = not */
+    bool is_head_complete, is_http2, cuts_long_body, is_conditional, is_attached;
+    bool was_refused_by_guard, was_connect_tried;
+};
+
+struct mux {
+    uint32_t magic;
+    struct ev_loop *loop;               /* BORROWED */
+    const struct mux_conf *conf;        /* BORROWED */
+    CURLM *multi;
+    struct pool *handles;
+    struct tls_cache *tls;
+    ev_timer timer;
+    ev_prepare prepare;
+    struct list fetches;
+    unsigned n_cancelled;               /* fetches whose done() is due */
+    bool is_kicked;                     /* libcurl has work that waits for no socket */
+    struct mux_socket **sockets;        /* by descriptor */
+    int n_sockets;
+    struct curl_slist *headers;         /* of every request; tail of each request's own list */
+    struct buf header_lines;            /* ... as sent */
+    struct mux_stats stats;
+};
+
+int mux_attach(struct mux *mux, struct fetch *f) ORB_MUST_USE; /* libcurl starts on it: ORB_ENOMEM */
+void mux_detach(struct mux *mux, struct fetch *f);
+curl_socket_t mux_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address); /* arg: fetch */
+int mux_on_close_socket(void *arg, curl_socket_t s);                                            /* arg: mux */
+
+/* fetch.c, for the handle pool and for the end of a transfer */
+void *fetch_handle_make(void *mux);
+bool fetch_handle_reset(void *handle, void *mux);
+void fetch_handle_destroy(void *handle, void *mux);
+void fetch_on_end(struct fetch *f, CURLcode code);
+void fetch_end_cancelled(struct fetch *f);
+extern struct object_type fetch_type;
+
+/* request.c: what is asked. Fills handle->text and page->request. */
+struct request_text;
+int request_build(struct handle *h, struct page *page, const struct mux *mux, const struct fetch_request *request) ORB_MUST_USE;
+int request_point(struct handle *h, const struct fetch_address *address, uint16_t port) ORB_MUST_USE; /* connect_to */
+int request_headers_init(struct mux *mux) ORB_MUST_USE;
+
+/* verdict.c: what became of it. */
+void verdict_of_curl(struct fetch *f, CURLcode code);
+void verdict_of_status(struct fetch *f);
+
+#endif
