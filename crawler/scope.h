@@ -1,11 +1,15 @@
 /* scope.h - which URLs belong to the crawl: --scope, --include/--exclude, --depth, trap rules, [host] sections
  *
  * Pure: (settings, URL, depth) -> OUTCOME_OK or the reason of exclusion. Asked once per crawl key, when it is first seen.
- *   host    the seeds' hosts (name and port)      domain  their registrable domains, by the public suffix list
- *   prefix  URLs below a seed's last '/'          any     everything
+ *   host    the seeds' hosts (name and port; http's 80 and https's 443 count as one)
+ *   domain  their registrable domains, by the public suffix list, whatever the port
+ *   prefix  URLs below the last '/' of a seed's path, on its host          any  everything
+ * The first reason counts: scheme, scope, depth, traps (length, path depth, a segment more often than
+ * max_repeated_segments, parameters), patterns.
  * Patterns are PCRE2 with match and depth limits; a pattern that runs over its limit excludes the URL and is counted.
  *
- * Ownership  scope_new() NEW; scope_add_seed() copies. scope_widen() adds a seed redirect's target.
+ * Ownership  scope_new() NEW, copies what it needs of conf; scope_add_seed() copies, and takes a seed redirect's target too.
+ * Errors     scope_add_seed(): ORB_EINVAL for URLs that are neither http nor https, ORB_ENOMEM.
  */
 #ifndef ORB_CRAWLER_SCOPE_H
 #define ORB_CRAWLER_SCOPE_H
@@ -31,9 +35,10 @@ int scope_add_seed(struct scope *s, const struct url *seed) ORB_MUST_USE;
 enum outcome scope_judge(struct scope *s, const struct url *u, unsigned depth);
 uint64_t scope_n_pattern_overruns(const struct scope *s);
 
-/* "*.example.org", "example.org", "example.org:8080": a [host "..."] section's pattern against a host and port. */
+/* "example.org", "example.org:8080", "*.example.org" (all below it, not itself), "*": a [host "..."] section's pattern. */
 bool scope_host_matches(struct slice pattern, struct slice host, uint16_t port);
-/* The registrable domain ("example.co.uk"); the host itself for IP addresses and public suffixes. BORROWED from host. */
+/* The registrable domain ("example.co.uk"); the host itself for IP addresses and public suffixes. BORROWED from host, without its
+ * last dot. */
 struct slice scope_registrable_domain(struct slice host);
 
 #endif
