@@ -158,7 +158,7 @@ static int
 member_stream(struct gzip *g, const struct slice *parts, unsigned n_parts, unsigned n_deflated, gzip_sink_fn *sink, void *arg)
 {
     static const uint8_t head[10] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255 };
-    uint32_t crc = libdeflate_crc32(0, NULL, 0), n_bytes = 0;
+    uint32_t crc = 0, n_bytes = 0;
     uint8_t tail[8];
     int err = stream_ready(g);
 
@@ -167,7 +167,8 @@ member_stream(struct gzip *g, const struct slice *parts, unsigned n_parts, unsig
     for (unsigned i = 0; i < n_parts && err == 0; i++) {
         bool is_last_part = i + 1 == n_parts, is_last_deflated = i + 1 == n_deflated;
 
-        crc = libdeflate_crc32(crc, parts[i].p, parts[i].n);
+        if (parts[i].n > 0) /* NULL would begin anew */
+            crc = libdeflate_crc32(crc, parts[i].p, parts[i].n);
         n_bytes += (uint32_t)parts[i].n;
         if (i >= n_deflated) /* a sync flush before it left the stream at a byte's edge */
             err = stream_stored(parts[i], is_last_part, sink, arg);
