@@ -14,6 +14,9 @@ db_error(struct sqlite3 *db, int rc)
 {
     int saved_errno = db == NULL ? 0 : sqlite3_system_errno(db);
 
+    if (saved_errno == 0) /* sqlite3 does not always pass it on; the calls below begin with errno 0 */
+        saved_errno = errno;
+
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -33,6 +36,8 @@ db_error(struct sqlite3 *db, int rc)
     case SQLITE_IOERR:
         if (rc == SQLITE_IOERR_NOMEM)
             return ORB_ENOMEM;
+        if (rc == SQLITE_IOERR_SHMSIZE)
+            return ORB_EFULL;
         /* a shared-memory file that cannot grow, or a write past a limit, is a full disk under another name */
         return saved_errno == ENOSPC || saved_errno == EDQUOT || saved_errno == EFBIG ? ORB_EFULL : ORB_EIO;
     case SQLITE_ERROR:
@@ -44,6 +49,7 @@ db_error(struct sqlite3 *db, int rc)
 int
 db_exec(struct sqlite3 *db, const char *sql)
 {
+    errno = 0;
     return db_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
@@ -56,8 +62,10 @@ db_prepare(struct sqlite3 *db, const char *sql, struct sqlite3_stmt **out)
 int
 db_step(struct sqlite3_stmt *stmt)
 {
-    int rc = sqlite3_step(stmt), err;
+    int rc, err;
 
+    errno = 0;
+    rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW)
         return 1;
     err = db_error(sqlite3_db_handle(stmt), rc); /* before the reset, which forgets errno */
@@ -240,6 +248,7 @@ db_open(struct sqlite3 **out, const char *path, unsigned flags, const struct db_
     mode |= (flags & DB_WRITE) != 0 ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     if ((flags & DB_CREATE) != 0)
         mode |= SQLITE_OPEN_CREATE;
+    errno = 0;
     err = db_error(NULL, sqlite3_open_v2(path, &db, mode, NULL));
     if (err != 0) {
         if (db != NULL)
