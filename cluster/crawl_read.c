@@ -1,0 +1,129 @@
+#include "cluster/crawl_read.h"
+
+#include "cluster/cmd.h"
+#include "crawler/outcome.h"
+#include "crawler/parse.h"
+#include "storage/text.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+static const char *
+name_of_outcome(int n)
+{
+    return n >= 0 && n < OUTCOME_N ? outcome_name((enum outcome)n) : NULL;
+}
+
+static const char *
+name_of_kind(int n)
+{
+    return n >= 0 && n < LINK_N ? link_kind_name((enum link_kind)n) : NULL;
+}
+
+/* The crawl key's fingerprint, without the crawl's secret: only for comparing within one command. */
+static uint64_t
+key_of(void *arg, struct slice url)
+{
+    struct crawl_read *c = arg;
+    uint64_t fingerprint;
+
+    if (url_parse(&c->url, url, NULL) != 0 || url_key(&c->key, &c->url, NULL) != 0)
+        return 0;
+    fingerprint = XXH3_64bits(c->key.p, c->key.n);
+    return fingerprint == 0 ? 1 : fingerprint;
+}
+
+int
+crawl_read_fail(struct crawl_read *c, int err)
+{
+    fprintf(stderr, "orb %s: %s\n", c->command, c->error.n > 0 ? c->error.p : orb_strerror(err));
+    buf_clear(&c->error);
+    return EXIT_FAILED;
+}
+
+int
+crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool may_write)
+{
+    struct sql_conf conf = { .dir = dir, .may_write = may_write, .outcome_name = name_of_outcome, .kind_name = name_of_kind,
+                             .key = key_of, .arg = c };
+    struct stat st;
+    char pages[4096];
+    int err;
+
+    *c = (struct crawl_read){ .command = command, .dir = dir };
+    url_init(&c->url, MEM_DEFAULT);
+    buf_init(&c->key, MEM_DEFAULT, 4 * URL_MAX_BYTES);
+    buf_init(&c->error, MEM_DEFAULT, 64 * 1024);
+    snprintf(pages, sizeof pages, "%s/pages/pages.db", dir);
+    if (stat(pages, &st) != 0) {
+        fprintf(stderr, "orb %s: %s: there is no crawl here (no pages/pages.db); name the folder that `orb crawl -o` was given\n",
+                command, dir);
+        return ORB_ENOTFOUND;
+    }
+    err = sql_open(&c->sql, &conf, &c->error);
+    if (err != 0)
+        crawl_read_fail(c, err);
+    return err;
+}
+
+void
+crawl_read_close(struct crawl_read *c)
+{
+    sql_close(&c->sql);
+    url_fini(&c->url);
+    buf_fini(&c->key);
+    buf_fini(&c->error);
+}
+
+bool
+crawl_is_running(const char *dir)
+{
+    char path[4096];
+    bool is_held;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/coordinator/lock", dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    is_held = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    close(fd);
+    return is_held;
+}
+
+int
+text_append_printable(struct buf *out, struct slice s)
+{
+    int err = 0;
+
+    while (s.n > 0 && err == 0) {
+        size_t n = 0, n_seq;
+        unsigned char c;
+
+        /* C1 controls (U+0080 .. U+009F, "\xc2\x80" ...) steer terminals too */
+        while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != 0x7f
+               && (n_seq = text_utf8_bytes(slice_sub(s, n, SIZE_MAX))) > 0
+               && !(n_seq == 2 && s.p[n] == '\xc2' && (unsigned char)s.p[n + 1] < 0xa0))
+            n += n_seq;
+        err = buf_append(out, s.p, n);
+        s = slice_sub(s, n, SIZE_MAX);
+        if (err != 0 || s.n == 0)
+            break;
+        c = (unsigned char)s.p[0];
+        if (c == '\n')
+            err = buf_append_str(out, "\\n");
+        else if (c == '\t')
+            err = buf_append_str(out, "\\t");
+        else if (c == '\r')
+            err = buf_append_str(out, "\\r");
+        else
+            err = c < 0x20 || c == 0x7f || c == 0xc2 ? buf_printf(out, "\\x%02x", c == 0xc2 ? (unsigned char)s.p[1] : c)
+                                                     : buf_append_str(out, "\xef\xbf\xbd");
+        s = slice_sub(s, c == 0xc2 && text_utf8_bytes(s) == 2 ? 2 : 1, SIZE_MAX);
+    }
+    return err;
+}

@@ -1,0 +1,27 @@
+/* crawl_read.h - what the commands that read a crawl directory share: its database, names of numbers, crawl keys
+ *
+ * crawl_read_open() says itself on stderr what is wrong, where, and what to do. close accepts half-built ones.
+ */
+#ifndef ORB_CLUSTER_CRAWL_READ_H
+#define ORB_CLUSTER_CRAWL_READ_H
+
+#include "crawler/url.h"
+#include "storage/sql.h"
+
+struct crawl_read {
+    struct sql *sql;
+    struct url url;
+    struct buf key, error;
+    const char *command, *dir;
+};
+
+int crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool may_write); /* 0 or a negative code */
+void crawl_read_close(struct crawl_read *c);
+/* Says "orb COMMAND: DIR: what c->error holds, or the code's phrase" and returns EXIT_FAILED. */
+int crawl_read_fail(struct crawl_read *c, int err);
+bool crawl_is_running(const char *dir); /* somebody holds DIR/coordinator/lock */
+
+/* Text from the web for a terminal or a TSV file: control characters become escapes, bad UTF-8 U+FFFD. */
+int text_append_printable(struct buf *out, struct slice s) ORB_MUST_USE;
+
+#endif
