@@ -127,6 +127,12 @@ warc_record_field(const struct warc_reader *r, const char *name)
     return SLICE_NONE;
 }
 
+struct slice
+warc_record_head(const struct warc_reader *r)
+{
+    return buf_slice(&r->head);
+}
+
 static bool
 read_number(struct slice s, uint64_t *out)
 {

@@ -34,6 +34,8 @@ int warc_read_at(struct warc_reader *r, uint64_t offset, warc_block_fn *sink, vo
 /* A named field of the record read last (or being read); names ignore case; empty = absent. */
 struct slice warc_record_field(const struct warc_reader *r, const char *name);
 
+struct slice warc_record_head(const struct warc_reader *r); /* version line and fields, empty line included; BORROWED */
+
 struct warc_expect {
     struct slice url, payload_digest; /* payload_digest empty = none */
     uint64_t offset, bytes;
