@@ -1,6 +1,7 @@
 #include "cluster/crawl_read.h"
 
 #include "cluster/cmd.h"
+#include "crawler/fingerprint.h"
 #include "crawler/outcome.h"
 #include "crawler/parse.h"
 #include "storage/text.h"
@@ -10,7 +11,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 static const char *
 name_of_outcome(int n)
@@ -24,17 +24,15 @@ name_of_kind(int n)
     return n >= 0 && n < LINK_N ? link_kind_name((enum link_kind)n) : NULL;
 }
 
-/* The crawl key's fingerprint, without the crawl's secret: only for comparing within one command. */
+/* Not by the crawl's secret: only for comparing within one command. */
 static uint64_t
 key_of(void *arg, struct slice url)
 {
     struct crawl_read *c = arg;
-    uint64_t fingerprint;
 
     if (url_parse(&c->url, url, NULL) != 0 || url_key(&c->key, &c->url, NULL) != 0)
         return 0;
-    fingerprint = XXH3_64bits(c->key.p, c->key.n);
-    return fingerprint == 0 ? 1 : fingerprint;
+    return fingerprint(&c->fingerprint_key, buf_slice(&c->key));
 }
 
 int
@@ -50,11 +48,13 @@ crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool
 {
     struct sql_conf conf = { .dir = dir, .may_write = may_write, .outcome_name = name_of_outcome, .kind_name = name_of_kind,
                              .key = key_of, .arg = c };
+    static const unsigned char not_secret[FINGERPRINT_KEY_BYTES];
     struct stat st;
     char pages[4096];
     int err;
 
     *c = (struct crawl_read){ .command = command, .dir = dir };
+    fingerprint_key_init(&c->fingerprint_key, not_secret);
     url_init(&c->url, MEM_DEFAULT);
     buf_init(&c->key, MEM_DEFAULT, 4 * URL_MAX_BYTES);
     buf_init(&c->error, MEM_DEFAULT, 64 * 1024);

@@ -5,11 +5,13 @@
 #ifndef ORB_CLUSTER_CRAWL_READ_H
 #define ORB_CLUSTER_CRAWL_READ_H
 
+#include "crawler/fingerprint.h"
 #include "crawler/url.h"
 #include "storage/sql.h"
 
 struct crawl_read {
     struct sql *sql;
+    struct fingerprint_key fingerprint_key;
     struct url url;
     struct buf key, error;
     const char *command, *dir;

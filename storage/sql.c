@@ -58,55 +58,6 @@ fn_state(sqlite3_context *to, int argc, sqlite3_value **argv)
     name_of(to, argv[0], sqlite3_value_numeric_type(argv[0]) == SQLITE_INTEGER && n >= 0 && n < (int)ORB_N_ELEMENTS(names) ? names[n] : NULL);
 }
 
-/* host parts from right to left; what is no scheme://host URL stays as it is */
-int
-sql_surt(struct buf *out, struct slice url)
-{
-    const char *colon = memmem(url.p, url.n, "://", 3);
-    struct slice rest, host, port = SLICE_NONE;
-    size_t n = 0, at = 0;
-    bool is_literal;
-    int err = 0;
-
-    if (colon == NULL)
-        return buf_append_slice(out, url);
-    rest = slice_sub(url, (size_t)(colon - url.p) + 3, SIZE_MAX);
-    while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != '#') {
-        if (rest.p[n] == '@')
-            at = n + 1;
-        n++;
-    }
-    host = slice_sub(rest, at, n - at);
-    rest = slice_sub(rest, n, SIZE_MAX);
-    is_literal = host.n > 0 && host.p[0] == '[';
-    for (size_t i = host.n; i > 0 && host.p[i - 1] != ']'; i--)
-        if (host.p[i - 1] == ':') {
-            port = slice_sub(host, i - 1, SIZE_MAX);
-            host = slice_sub(host, 0, i - 1);
-            break;
-        }
-    if (host.n > 0 && host.p[host.n - 1] >= '0' && host.p[host.n - 1] <= '9')
-        is_literal = true; /* an IPv4 address: a name's last label is never a number */
-    for (size_t end = host.n; !is_literal && err == 0;) {
-        size_t begin = end;
-
-        while (begin > 0 && host.p[begin - 1] != '.')
-            begin--;
-        err = buf_append(out, host.p + begin, end - begin);
-        if (begin == 0 || err != 0)
-            break;
-        err = buf_append_char(out, ',');
-        end = begin - 1;
-    }
-    if (err == 0 && is_literal)
-        err = buf_append_slice(out, host);
-    if (err == 0)
-        err = buf_append_slice(out, port);
-    if (err == 0)
-        err = buf_append_char(out, ')');
-    return err == 0 ? buf_append_slice(out, rest) : err;
-}
-
 static void
 fn_surt(sqlite3_context *to, int argc, sqlite3_value **argv)
 {
