@@ -1,25 +1,32 @@
 /* cmd_url.c - `orb url`: what orb makes of a URL, for people and for test suites */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cluster/batch.h"
 #include "cluster/cmd.h"
-#include "crawler/url.h"
+#include "crawler/urlkey.h"
+
+#define RULES_MAX_BYTES ((size_t)1024 * 1024)
 
 struct url_command {
     struct url base, url;
     struct buf key, scratch;
+    struct urlkey_rules *rules; /* NULL = built-in */
     bool wants_key;
 };
 
 static const char help[] =
-    "usage: orb url [--base B] [--key] HREF\n"
-    "       orb url [--key] --batch\n\n"
+    "usage: orb url [--base B] [--key [--key-rules FILE]] HREF\n"
+    "       orb url [--key [--key-rules FILE]] --batch\n\n"
     "Prints HREF as the WHATWG URL Standard serialises it, resolved against B.\n\n"
-    "  --base B   the URL of the document that HREF stands in\n"
-    "  --key      print the crawl key: URLs with one key are one page\n"
-    "  --batch    read {\"href\": ..., \"base\": ...}, write {\"href\": ...} or {\"error\": ...}, one JSON object a line\n\n"
+    "  --base B          the URL of the document that HREF stands in\n"
+    "  --key             print the crawl key: URLs with one key are one page\n"
+    "  --key-rules FILE  lines \"drop utm_*\", \"keep sid\", \"drop ;jsessionid\" (path parameters) behind the built-in ones;\n"
+    "                    the last that matches decides, \"keep *\" forgets those before\n"
+    "  --batch           read {\"href\": ..., \"base\": ...}, write {\"href\": ...} or {\"error\": ...}, one JSON object a line\n\n"
     "exit codes: 0 printed, 1 not a URL, 2 usage\n";
 
 static const char *
@@ -38,7 +45,7 @@ command_parse(struct url_command *c, struct slice href, bool has_base, struct sl
         return err;
     *out = url_href(&c->url);
     if (c->wants_key) {
-        err = url_key(&c->key, &c->url, NULL);
+        err = url_key(&c->key, &c->url, c->rules);
         *out = buf_slice(&c->key);
     }
     return err;
@@ -94,18 +101,45 @@ usage_error(const char *why)
     return EXIT_USAGE;
 }
 
+/* 0, or EXIT_FAILED after a message. */
+static int
+read_rules(struct url_command *c, const char *path)
+{
+    struct buf text, error;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+    if (fd < 0) {
+        fprintf(stderr, "orb url: --key-rules %s: %s\n", path, strerror(errno));
+        return EXIT_FAILED;
+    }
+    buf_init(&text, MEM_DEFAULT, RULES_MAX_BYTES);
+    buf_init(&error, MEM_DEFAULT, BUF_NO_CEILING);
+    err = batch_read_all(&text, fd);
+    close(fd);
+    urlkey_rules_free(&c->rules);
+    if (err == 0)
+        err = urlkey_rules_new(&c->rules, buf_slice(&text), &error);
+    if (err != 0)
+        fprintf(stderr, "orb url: --key-rules %s: %s\n", path, error.n > 0 ? error.p : orb_strerror(err));
+    buf_fini(&error);
+    buf_fini(&text);
+    return err != 0 ? EXIT_FAILED : 0;
+}
+
 static int
 command_run(struct url_command *c, int argc, char **argv)
 {
     static const struct option options[] = {
         { "base", required_argument, NULL, 'b' }, { "key", no_argument, NULL, 'k' }, { "batch", no_argument, NULL, 'B' },
-        { "help", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 },
+        { "key-rules", required_argument, NULL, 'r' },
+        { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
     };
     const char *base = NULL;
     bool is_batch = false;
     int option;
 
     optind = 0;
+    opterr = 0;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
         switch (option) {
         case 'b':
@@ -114,6 +148,11 @@ command_run(struct url_command *c, int argc, char **argv)
         case 'k':
             c->wants_key = true;
             break;
+        case 'r':
+            c->wants_key = true;
+            if (read_rules(c, optarg) != 0)
+                return EXIT_FAILED;
+            break;
         case 'B':
             is_batch = true;
             break;
@@ -121,7 +160,7 @@ command_run(struct url_command *c, int argc, char **argv)
             fputs(help, stdout);
             return EXIT_DONE;
         default:
-            return usage_error("bad option");
+            return usage_error("unknown option, or one without its value");
         }
     if (is_batch)
         return argc > optind || base != NULL ? usage_error("--batch takes no HREF and no --base")
@@ -140,6 +179,7 @@ cmd_url(int argc, char **argv)
     buf_init(&c.key, MEM_DEFAULT, 3 * URL_MAX_BYTES);
     buf_init(&c.scratch, MEM_DEFAULT, BUF_NO_CEILING);
     code = command_run(&c, argc, argv);
+    urlkey_rules_free(&c.rules);
     buf_fini(&c.scratch);
     buf_fini(&c.key);
     url_fini(&c.url);

@@ -5,7 +5,7 @@
  * So names are taken apart here. ASCII labels never see it; other labels are given to it whole first, and when it refuses
  * them for one of those reasons, piece by piece: what lies between hyphens, symbols and ASCII letters is mapped by
  * libidn2, symbols are taken as they are, and the label is put together and encoded again (punycode.c).
- * Given up on: composition across pieces, and the Bidi rule for non-ASCII left-to-right labels beside right-to-left ones. */
+ * Given up on: composition across pieces (Hangul apart), and the Bidi rule for non-ASCII left-to-right labels beside right-to-left ones. */
 #include "crawler/idna.h"
 
 #include <idn2.h>
@@ -133,24 +133,43 @@ add_point(struct points *label, uint32_t c)
     return 0;
 }
 
+/* A piece that begins with a combining mark, behind a character that libidn2 does not take, is given to it behind a 'q',
+ * the letter that composes with nothing. */
+static int
+lookup_behind(struct slice piece, char **ascii, int *why)
+{
+    char text[PIECE_MAX_BYTES];
+
+    if (piece.n >= sizeof text)
+        return ORB_EINVAL;
+    text[0] = 'q';
+    memcpy(text + 1, piece.p, piece.n);
+    return lookup(slice_of(text, piece.n + 1), ascii, why);
+}
+
 /* Adds what libidn2 makes of a piece, as code points. */
 static int
 add_piece(struct points *label, struct slice piece)
 {
+    size_t at = label->n, n = 0;
     char *ascii;
-    size_t n;
     int why, err = lookup(piece, &ascii, &why);
+    bool is_behind = why == IDN2_LEADING_COMBINING && at > 0;
 
+    if (is_behind)
+        err = lookup_behind(piece, &ascii, &why);
     if (err != 0)
         return err;
     if (is_encoded(slice_str(ascii))) {
-        err = punycode_decode(slice_str(ascii + PREFIX_BYTES), label->p + label->n, PUNYCODE_MAX_POINTS - label->n, &n);
+        err = punycode_decode(slice_str(ascii + PREFIX_BYTES), label->p + at, PUNYCODE_MAX_POINTS - at, &n);
         label->n += err == 0 ? n : 0;
     } else {
         for (size_t i = 0; ascii[i] != '\0' && err == 0; i++)
             err = add_point(label, (unsigned char)ascii[i]);
     }
     idn2_free(ascii);
+    if (is_behind && err == 0 && label->n > at)
+        memmove(label->p + at, label->p + at + 1, (--label->n - at) * sizeof label->p[0]);
     return err;
 }
 
@@ -170,6 +189,46 @@ piece_end(struct slice s, size_t i)
         i = next;
     }
     return i;
+}
+
+static bool
+is_right_to_left(uint32_t c)
+{
+    return (c >= 0x590 && c <= 0x8ff && !(c >= 0x6f0 && c <= 0x6f9)) || (c >= 0xfb1d && c <= 0xfdff) || (c >= 0xfe70 && c <= 0xfefc)
+           || (c >= 0x10800 && c <= 0x10fff) || (c >= 0x1e800 && c <= 0x1efff);
+}
+
+/* RFC 5893 rules 1 and 2, as far as pieces can have broken them: a right-to-left label begins so and has no Latin letters. */
+static bool
+pieces_fit_bidi(const struct points *label)
+{
+    bool has_rtl = false, has_latin = false;
+
+    for (size_t i = 0; i < label->n; i++) {
+        has_rtl = has_rtl || is_right_to_left(label->p[i]);
+        has_latin = has_latin || (label->p[i] < 0x80 && url_is_alpha((char)label->p[i]));
+    }
+    return !has_rtl || (is_right_to_left(label->p[0]) && !has_latin);
+}
+
+/* Conjoining jamo become syllables (Unicode, 3.12): they are taken one by one, as symbols are. */
+static void
+compose_hangul(struct points *label)
+{
+    enum { L = 0x1100, V = 0x1161, T = 0x11a7, S = 0xac00, N_L = 19, N_V = 21, N_T = 28, N_S = N_L * N_V * N_T };
+    size_t to = 0;
+
+    for (size_t i = 0; i < label->n; i++) {
+        uint32_t c = label->p[i], last = to == 0 ? 0 : label->p[to - 1];
+
+        if (last - L < N_L && c - V < N_V)
+            label->p[to - 1] = S + ((last - L) * N_V + (c - V)) * N_T;
+        else if (last - S < N_S && (last - S) % N_T == 0 && c > T && c < T + N_T)
+            label->p[to - 1] = last + (c - T);
+        else
+            label->p[to++] = c;
+    }
+    label->n = to;
 }
 
 static int
@@ -192,6 +251,9 @@ map_by_pieces(struct slice s, struct points *label)
             i = end;
         }
     }
+    if (err == 0 && !pieces_fit_bidi(label))
+        err = ORB_EINVAL;
+    compose_hangul(label);
     return err;
 }
 
@@ -225,16 +287,18 @@ is_mendable(int why)
 
 /* An xn-- label that libidn2 refuses stands when its decoded form is valid and encodes to itself. */
 static int
-append_encoded(struct buf *out, struct slice label)
+append_refused(struct buf *out, struct slice label)
 {
     struct points decoded, mapped;
     struct buf text;
     size_t start = out->n;
     int err = punycode_decode(slice_sub(label, PREFIX_BYTES, SIZE_MAX), decoded.p, PUNYCODE_MAX_POINTS, &decoded.n);
 
+    if (err != 0)
+        return err;
     buf_init(&text, out->domain, 4 * PUNYCODE_MAX_POINTS);
     for (size_t i = 0; i < decoded.n && err == 0; i++)
-        err = decoded.n > 0 ? append_point(&text, decoded.p[i]) : ORB_EINVAL;
+        err = append_point(&text, decoded.p[i]);
     if (err == 0)
         err = map_by_pieces(buf_slice(&text), &mapped);
     if (err == 0)
@@ -245,34 +309,56 @@ append_encoded(struct buf *out, struct slice label)
     return err;
 }
 
+/* An xn-- label. */
 static int
-append_label(struct buf *out, struct slice label)
+append_encoded(struct buf *out, struct slice label)
 {
-    struct points mapped;
     char *ascii;
-    int why, err;
+    int why, err = lookup(label, &ascii, &why);
 
-    if (is_ascii(label) && !is_encoded(label))
-        return append_lower(out, label);
-    err = lookup(label, &ascii, &why);
     if (err == 0) {
         err = buf_append_str(out, ascii);
         idn2_free(ascii);
         return err;
     }
-    if (err == ORB_ENOMEM || !is_mendable(why))
+    if (err == ORB_ENOMEM || !(is_mendable(why) || why == IDN2_PUNYCODE_BAD_INPUT))
         return err;
-    if (is_encoded(label))
-        return is_ascii(label) ? append_encoded(out, label) : ORB_EINVAL;
-    err = map_by_pieces(label, &mapped);
-    return err != 0 ? err : append_points(out, &mapped);
+    return append_refused(out, label);
 }
 
-static bool
-is_right_to_left(uint32_t c)
+/* A label of other scripts. What comes out must stand as an xn-- label too: "xn-", an ignored character and "-a" make one. */
+static int
+append_mapped(struct buf *out, struct slice label)
 {
-    return (c >= 0x590 && c <= 0x8ff) || (c >= 0xfb1d && c <= 0xfdff) || (c >= 0xfe70 && c <= 0xfefc)
-           || (c >= 0x10800 && c <= 0x10fff) || (c >= 0x1e800 && c <= 0x1efff);
+    struct points mapped;
+    size_t start = out->n;
+    char *ascii;
+    int why, err = lookup(label, &ascii, &why);
+
+    if (err == 0) {
+        err = buf_append_str(out, ascii);
+        idn2_free(ascii);
+    } else if (err != ORB_ENOMEM && is_mendable(why)) {
+        err = map_by_pieces(label, &mapped);
+        if (err == 0)
+            err = append_points(out, &mapped);
+    }
+    if (err == 0 && is_encoded(slice_sub(buf_slice(out), start, SIZE_MAX))) {
+        struct buf again;
+
+        buf_init(&again, out->domain, BUF_NO_CEILING);
+        err = append_encoded(&again, slice_sub(buf_slice(out), start, SIZE_MAX));
+        buf_fini(&again);
+    }
+    return err;
+}
+
+static int
+append_label(struct buf *out, struct slice label)
+{
+    if (!is_ascii(label))
+        return is_encoded(label) ? ORB_EINVAL : append_mapped(out, label);
+    return is_encoded(label) ? append_encoded(out, label) : append_lower(out, label);
 }
 
 static bool
@@ -378,8 +464,7 @@ idna_to_ascii(struct buf *out, struct slice domain)
         needs_idna = (i == 0 || domain.p[i - 1] == '.') && is_encoded(slice_sub(domain, i, SIZE_MAX));
     if (!needs_idna)
         return append_lower(out, domain);
-    for (size_t i = 0; i < domain.n; i++) /* NUL among them: libidn2 takes C strings */
-        if (url_char_is(domain.p[i], URL_BAD_DOMAIN))
-            return ORB_EINVAL;
+    if (memchr(domain.p, '\0', domain.n) != NULL) /* libidn2 takes C strings */
+        return ORB_EINVAL;
     return append_international(out, domain);
 }

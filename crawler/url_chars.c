@@ -61,6 +61,8 @@ url_encode_append(struct buf *out, struct slice s, unsigned set)
     size_t start = 0, i = 0;
     int err;
 
+    if (s.n == 0)
+        return 0;
     for (;;) {
         char escape[3];
 
