@@ -65,7 +65,7 @@ KNOB(CHOICE, robots, "robots", 0, "obey", 0, 0, SCOPE, 0, "obey|ignore",
 KNOB(CHOICE, nofollow, "nofollow", 0, "obey", 0, 0, SCOPE, 0, "obey|ignore", "rel=nofollow, meta robots and X-Robots-Tag")
 KNOB(SWITCH, use_sitemaps, "sitemaps", 0, "on", 0, 1, SCOPE, 0, NULL, "read the sitemaps that robots.txt names")
 KNOB(TEXT, key_rules_file, "key-rules", 0, NULL, 1, 4096, SCOPE, 0, "FILE",
-     "which query parameters do not make another page, instead of the built-in rules")
+     "parameters that make no other page: \"drop NAME\" or \"keep NAME\" lines behind the built-in rules")
 
 KNOB(BYTES, max_url_bytes, "max-url-bytes", 0, "2K", 0, 65536, TRAPS, CONF_NONE_IS_0, "BYTES", "longest URL")
 KNOB(COUNT, max_path_depth, "max-path-depth", 0, "32", 0, 4096, TRAPS, CONF_NONE_IS_0, "N", "most path segments")
