@@ -24,9 +24,10 @@ static const char help[] =
     "Prints HREF as the WHATWG URL Standard serialises it, resolved against B.\n\n"
     "  --base B          the URL of the document that HREF stands in\n"
     "  --key             print the crawl key: URLs with one key are one page\n"
-    "  --key-rules FILE  lines \"drop utm_*\", \"keep sid\", \"drop ;jsessionid\" (path parameters) behind the built-in ones;\n"
-    "                    the last that matches decides, \"keep *\" forgets those before\n"
-    "  --batch           read {\"href\": ..., \"base\": ...}, write {\"href\": ...} or {\"error\": ...}, one JSON object a line\n\n"
+    "  --key-rules FILE  lines \"drop utm_*\", \"keep sid\", \"drop ;jsessionid\" (path parameters) behind the\n"
+    "                    built-in ones; the last that matches decides, \"keep *\" forgets those before\n"
+    "  --batch           read {\"href\": ..., \"base\": ...}, write {\"href\": ...} or {\"error\": ...}, one JSON\n"
+    "                    object a line\n\n"
     "exit codes: 0 printed, 1 not a URL, 2 usage\n";
 
 static const char *

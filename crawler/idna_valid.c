@@ -1,8 +1,7 @@
-/* Characters that UTS #46 takes as they are (IdnaMappingTable.txt of Unicode 17, status "valid") and libidn2 2.3.3 does not:
- * symbols and emoji, which IDNA 2008 forbids and browsers resolve, and letters younger than its tables. Gaps between
+/* Characters that UTS #46 takes as they are (IdnaMappingTable.txt of Unicode 17: "valid") and libidn2 2.3.3 does not: symbols
+ * and emoji, which IDNA 2008 forbids and browsers resolve, and letters younger than its tables. Gaps between
  * two ranges are closed where libidn2 takes what lies there. */
-#include "crawler/idna.h"
-#include "pool/check.h"
+#include "crawler/idna_internal.h"
 
 static const struct {
     uint32_t first, last;

@@ -23,8 +23,8 @@ struct scope {
     uint32_t magic;
     struct scope_conf conf;
     struct scope_patterns *includes, *excludes;
-    struct map opened;         /* fingerprint of the text -> struct opened */
-    size_t longest_bytes;      /* of the texts opened */
+    struct map opened;    /* fingerprint of the text -> struct opened */
+    size_t longest_bytes; /* of the texts opened */
     struct fingerprint_key key;
     struct buf scratch;
     uint64_t n_overruns;
@@ -124,8 +124,8 @@ without_dot(struct slice host)
     return slice_sub(host, 0, host.n > 0 && host.p[host.n - 1] == '.' ? host.n - 1 : host.n);
 }
 
-/* What a seed opens and a URL is asked for, in scratch: "name:port" and, for prefixes, the path. The default ports of
- * http and https count as one: sites move from one to the other. */
+/* What a seed opens and a URL is asked for, in scratch: "name" or "name:port" and, for prefixes, the path. The default
+ * ports of http and https count as one: sites move from one to the other. */
 static int
 scope_text(struct scope *s, const struct url *u, struct slice *out)
 {
@@ -136,7 +136,7 @@ scope_text(struct scope *s, const struct url *u, struct slice *out)
     if (s->conf.kind == SCOPE_DOMAIN)
         host = scope_registrable_domain(host);
     err = buf_append_slice(&s->scratch, host);
-    if (err == 0 && s->conf.kind != SCOPE_DOMAIN)
+    if (err == 0 && s->conf.kind != SCOPE_DOMAIN && u->port >= 0)
         err = buf_printf(&s->scratch, ":%d", (int)u->port);
     if (err == 0 && s->conf.kind == SCOPE_PREFIX)
         err = buf_append_slice(&s->scratch, url_path(u));

@@ -37,8 +37,8 @@ uint64_t scope_n_pattern_overruns(const struct scope *s);
 
 /* "example.org", "example.org:8080", "*.example.org" (all below it, not itself), "*": a [host "..."] section's pattern. */
 bool scope_host_matches(struct slice pattern, struct slice host, uint16_t port);
-/* The registrable domain ("example.co.uk"); the host itself for IP addresses and public suffixes. BORROWED from host, without its
- * last dot. */
+/* The registrable domain ("example.co.uk"); the host itself for IP addresses and public suffixes. BORROWED from host,
+ * without its last dot. */
 struct slice scope_registrable_domain(struct slice host);
 
 #endif

@@ -4,9 +4,9 @@
 #include <pcre2.h>
 
 #define PATTERNS_MAGIC 0x73637074u
-#define MATCH_LIMIT 100000u   /* steps of backtracking: about a millisecond */
-#define DEPTH_LIMIT 1000u     /* nested ones, without JIT */
-#define HEAP_LIMIT_KIB 1024u  /* without JIT */
+#define MATCH_LIMIT 100000u  /* steps of backtracking: about a millisecond */
+#define DEPTH_LIMIT 1000u    /* nested ones, without JIT */
+#define HEAP_LIMIT_KIB 1024u /* without JIT */
 #define JIT_STACK_MAX_BYTES ((size_t)256 * 1024)
 
 struct scope_patterns {
@@ -61,8 +61,8 @@ compile(struct scope_patterns *p, const char *text, const char *what, struct buf
     if (context == NULL)
         return ORB_ENOMEM;
     pcre2_set_parens_nest_limit(context, 100);
-    made = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
-                         context);
+    made = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C, &code,
+                         &offset, context);
     pcre2_compile_context_free(context);
     if (made != NULL) {
         (void)pcre2_jit_compile(made, PCRE2_JIT_COMPLETE); /* without it patterns are slower, no more */

@@ -46,7 +46,8 @@ int url_parse(struct url *u, struct slice href, const struct url *base) ORB_MUST
 /* As url_parse(); the query of a special URL is percent-encoded in the document's encoding: `encode` turns UTF-8 into it
  * (HTML: a character that does not fit becomes "%26%23NNN%3B", NNN decimal; '%' is not encoded again). NULL = UTF-8. */
 typedef int url_encode_fn(struct buf *out, struct slice utf8, void *arg);
-int url_parse_encoded(struct url *u, struct slice href, const struct url *base, url_encode_fn *encode, void *arg) ORB_MUST_USE;
+int url_parse_encoded(struct url *u, struct slice href, const struct url *base, url_encode_fn *encode,
+                      void *arg) ORB_MUST_USE;
 
 /* As url_parse() without a base, but href must be a serialised URL without a fragment already: else ORB_EINVAL. */
 int url_parse_canonical(struct url *u, struct slice href) ORB_MUST_USE;

@@ -20,7 +20,7 @@ enum url_char {
     URL_SCHEME = 512,           /* may follow the first letter of a scheme */
     URL_SLASH = 1024,           /* '/' and '\' */
     URL_UNRESERVED = 2048,      /* RFC 3986 2.3 */
-    URL_PCHAR = 4096,           /* RFC 3986 3.3: unreserved, sub-delims, ':' and '@' */
+    URL_PLAIN = 4096,           /* may stand in a path and a query by RFC 3986 3.3 and 3.4: pchar, '/' and '?' */
 };
 
 extern const uint16_t url_chars[256];

@@ -1,6 +1,6 @@
 /* Nearly all links of real pages are canonical http(s) URLs or plain relative paths: one scan finds the parts, one copy
- * stores them. Whatever needs a second thought (escapes or dots at the start of a segment, upper-case hosts, xn-- labels,
- * addresses, userinfo, bytes to encode, blanks) goes to the full parser. */
+ * stores them. Whatever needs a second thought (escapes or dots at the start of a segment, upper-case hosts, xn--
+ * labels, addresses, userinfo, bytes to encode, blanks) goes to the full parser. */
 #include "crawler/url_internal.h"
 
 /* Offsets relative to the start of the scanned text; URL_NO_PART = none. */

@@ -1,14 +1,16 @@
 /* The basic URL parser (https://url.spec.whatwg.org/#concept-basic-url-parser), without its state overrides.
  *
  *   SCHEME --special, base of the same scheme, no "//"--> RELATIVE --"/"--> RELATIVE SLASH --"//"--+
- *     |  \--special--------> SPECIAL SLASHES ------------------------------------------------------+--> AUTHORITY -> PATH
- *     |  \--other, "//"--------------------------------------------------------------------------- +        |
- *     |  \--other, "/"---> PATH    \--other--> OPAQUE PATH                                            QUERY, FRAGMENT
- *     |  \--file---------> FILE -> FILE SLASH -> FILE HOST -> PATH
+ *     |  \--special--------> SPECIAL SLASHES -----------------------------------------------------+--> AUTHORITY
+ *     |  \--other, "//"---------------------------------------------------------------------------+       |
+ *     |  \--other, "/"-----> PATH                                                                        PATH
+ *     |  \--other----------> OPAQUE PATH                                                                  |
+ *     |  \--file-----------> FILE -> FILE SLASH -> FILE HOST -> PATH                              QUERY, FRAGMENT
  *     `--none: RELATIVE or FILE, as the base is
  *
- * The standard walks code point by code point and goes back at '@'; here each state looks ahead for its end and writes its
- * part of the serialisation at once. The input is well-formed UTF-8, so bytes do where the standard says code points.
+ * The standard walks code point by code point and goes back at '@'; here each state looks ahead for its end and writes
+ * its part of the serialisation at once. The input is well-formed UTF-8, so bytes do where the standard says code
+ * points.
  */
 #include "crawler/url_internal.h"
 
@@ -197,11 +199,10 @@ parse_same_document(struct url_parser *p)
     if (err != 0)
         return err;
     if (keeps_query && p->base->query_start != URL_NO_PART) {
-        uint32_t query_bytes = (uint32_t)((p->base->fragment_start == URL_NO_PART ? p->base->href.n
-                                           : p->base->fragment_start) - p->base->query_start);
+        struct slice query = url_query(p->base);
 
         u->query_start = (uint32_t)u->href.n;
-        err = buf_append(&u->href, p->base->href.p + p->base->query_start, query_bytes);
+        err = buf_append_slice(&u->href, query);
     }
     return err != 0 ? err : url_path_tail(p);
 }

@@ -1,6 +1,6 @@
 /* The key is built in one pass over path and query. Why it is its own key: what is written is allowed by RFC 3986 or an
- * escape with upper-case hex of a byte that is not unreserved, and the URL parser leaves both alone; parameters that could
- * turn a segment into "." or ".." stay. */
+ * escape with upper-case hex of a byte that is not unreserved, and the URL parser leaves both alone; parameters that
+ * could turn a segment into "." or ".." stay. */
 #include "crawler/urlkey.h"
 
 #include "crawler/urlkey_rules.h"
@@ -37,7 +37,7 @@ append_normal(struct buf *out, struct slice s)
         size_t start = i;
         int err;
 
-        while (i < s.n && (url_char_is(s.p[i], URL_PCHAR) || s.p[i] == '/' || s.p[i] == '?'))
+        while (i < s.n && url_char_is(s.p[i], URL_PLAIN))
             i++;
         err = buf_append(out, s.p + start, i - start);
         if (err == 0 && i < s.n)
@@ -99,7 +99,7 @@ append_query(struct buf *key, struct slice query, const struct urlkey_rules *rul
 
     while (query.n > 0 || !is_first) {
         const char *and = query.n == 0 ? NULL : memchr(query.p, '&', query.n);
-        size_t n = and == NULL ? query.n : (size_t)(and - query.p), at = key->n;
+        size_t n = and == NULL ? query.n : (size_t)(and-query.p), at = key->n;
         int err = buf_append_char(key, key->n == start ? '?' : '&');
 
         if (err == 0)

@@ -1,9 +1,9 @@
 /* urlkey.h - the crawl key: two URLs with one key are one page
  *
- * From the serialised URL: fragment and userinfo go, an empty query goes; escapes of unreserved characters are decoded, others
- * get upper-case hex; what RFC 3986 does not allow as it stands is encoded, a '%' that begins no escape among it. Parameters
- * that only track or name a session go by a table of rules. The order of parameters, double slashes and the case of paths
- * stay: changing them breaks real sites. A key is a URL that parses, and its own key.
+ * From the serialised URL: fragment and userinfo go, an empty query goes; escapes of unreserved characters are decoded,
+ * others get upper-case hex; what RFC 3986 does not allow as it stands is encoded, a '%' that begins no escape among it.
+ * Parameters that only track or name a session go by a table of rules. The order of parameters, double slashes and the
+ * case of paths stay: changing them breaks real sites. A key is a URL that parses, and its own key.
  *
  * Rules      one a line; '#' begins a comment. The last rule that matches decides;
  *            the built-in ones (urlkey_builtin_rules) stand before the user's.

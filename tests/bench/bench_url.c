@@ -83,8 +83,11 @@ measure_all(void)
     measure("absolute, short", run_parse, "http://example.com/");
     measure("absolute, upper-case host", run_parse, "https://WWW.example.com/news/2024/05/17/article.html");
     measure("absolute, dot segments", run_parse, "https://www.example.com/news/../2024/./05/17/article.html");
-    measure("absolute, non-ASCII path", run_parse, "https://www.example.com/caf\xc3\xa9/\xe6\x97\xa5\xe6\x9c\xac?q=\xc3\xa9");
-    measure("absolute, non-ASCII host", run_parse, "https://b\xc3\xbc" "cher.example/a");
+    measure("absolute, non-ASCII path", run_parse,
+            "https://www.example.com/caf\xc3\xa9/\xe6\x97\xa5\xe6\x9c\xac?q=\xc3\xa9");
+    measure("absolute, non-ASCII host", run_parse,
+            "https://b\xc3\xbc"
+            "cher.example/a");
     measure("relative, absolute path", run_parse, "/news/2024/05/18/another-article-title.html");
     measure("relative, file", run_parse, "another-article-title.html");
     measure("relative, up", run_parse, "../18/another-article-title.html");
@@ -125,8 +128,12 @@ int
 main(int argc, char **argv)
 {
     static const unsigned char random[FINGERPRINT_KEY_BYTES] = { 1 };
-    struct scope_conf conf = { .kind = SCOPE_HOST, .max_depth = 10, .max_url_bytes = 2048, .max_path_depth = 32,
-                               .max_repeated_segments = 3, .max_parameters = 32 };
+    struct scope_conf conf = { .kind = SCOPE_HOST,
+                               .max_depth = 10,
+                               .max_url_bytes = 2048,
+                               .max_path_depth = 32,
+                               .max_repeated_segments = 3,
+                               .max_parameters = 32 };
     int code = 0;
 
     url_init(&url, MEM_PAGE);

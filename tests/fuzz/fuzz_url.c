@@ -1,5 +1,5 @@
-/* url: input is HREF, or BASE 0x01 HREF. What parses is its own serialisation, has parts in order, and has a key that is
- * its own key; the registrable domain lies in the host. */
+/* url: input is HREF, or BASE 0x01 HREF. What parses is its own serialisation, has parts in order, and has a key that
+ * is its own key; the registrable domain lies in the host. */
 #include "crawler/scope.h"
 #include "crawler/urlkey.h"
 
@@ -73,7 +73,8 @@ check_drops(struct url *u)
     url_drop_fragment(u);
     url_drop_userinfo(u);
     CHECK(url_parse_canonical(&again, url_href(u)) == 0);
-    CHECK(again.host_start == u->host_start && again.path_start == u->path_start && again.query_start == u->query_start);
+    CHECK(again.host_start == u->host_start && again.path_start == u->path_start
+          && again.query_start == u->query_start);
     url_fini(&again);
 }
 

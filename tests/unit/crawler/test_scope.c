@@ -68,10 +68,17 @@ TEST(scope__domain_goes_by_the_public_suffix_list)
 TEST(scope__registrable_domains)
 {
     static const char *const pairs[][2] = {
-        { "www.example.com", "example.com" },   { "example.com", "example.com" }, { "com", "com" },
-        { "a.b.example.co.uk", "example.co.uk" }, { "localhost", "localhost" },   { "127.0.0.1", "127.0.0.1" },
-        { "[::1]", "[::1]" },                   { "www.xn--85x722f.xn--55qx5d.cn", "xn--85x722f.xn--55qx5d.cn" },
-        { "a.example.com.", "example.com" },    { "", "" },                       { "host7.web.test", "web.test" },
+        { "www.example.com", "example.com" },
+        { "example.com", "example.com" },
+        { "com", "com" },
+        { "a.b.example.co.uk", "example.co.uk" },
+        { "localhost", "localhost" },
+        { "127.0.0.1", "127.0.0.1" },
+        { "[::1]", "[::1]" },
+        { "www.xn--85x722f.xn--55qx5d.cn", "xn--85x722f.xn--55qx5d.cn" },
+        { "a.example.com.", "example.com" },
+        { "", "" },
+        { "host7.web.test", "web.test" },
     };
 
     for (size_t i = 0; i < ORB_N_ELEMENTS(pairs); i++)
@@ -145,8 +152,12 @@ TEST(scope__a_bad_pattern_is_named)
 
 TEST(scope__knows_traps)
 {
-    struct scope_conf conf = { .kind = SCOPE_ANY, .max_depth = UINT_MAX, .max_url_bytes = 60, .max_path_depth = 8,
-                               .max_repeated_segments = 3, .max_parameters = 2 };
+    struct scope_conf conf = { .kind = SCOPE_ANY,
+                               .max_depth = UINT_MAX,
+                               .max_url_bytes = 60,
+                               .max_path_depth = 8,
+                               .max_repeated_segments = 3,
+                               .max_parameters = 2 };
     struct scope *s = scope_with(&conf, NULL);
 
     assert_judged(s, "http://h/123456789012345678901234567890123456789012345678901", 0, OUTCOME_OK);
@@ -187,7 +198,8 @@ TEST(scope__survives_every_failed_allocation)
 
     url_init(&u, MEM_PAGE);
     assert_int_equal(url_parse(&u, SLICE_LITERAL("http://h/a/b"), NULL), 0);
-    FAULT_SWEEP(nth) {
+    FAULT_SWEEP(nth)
+    {
         struct scope *s = NULL;
         int err = scope_new(&s, &conf, NULL);
 

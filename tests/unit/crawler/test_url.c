@@ -69,8 +69,10 @@ TEST(url__knows_its_parts)
 TEST(url__fast_and_full_parser_agree_on_parts)
 {
     static const char *const hrefs[] = {
-        "http://example.com", "http://example.com?q", "https://example.com#f", "http://h.example:81/p/a.html?x=y&z#frag/?",
-        "http://example.com/?", "http://example.com/#", "http://example.com:0/", "https://a.b/~x/(1)/$&+,;=:@!*'",
+        "http://example.com",    "http://example.com?q",
+        "https://example.com#f", "http://h.example:81/p/a.html?x=y&z#frag/?",
+        "http://example.com/?",  "http://example.com/#",
+        "http://example.com:0/", "https://a.b/~x/(1)/$&+,;=:@!*'",
     };
 
     for (size_t i = 0; i < ORB_N_ELEMENTS(hrefs); i++) {
@@ -120,9 +122,23 @@ TEST(url__resolves_links)
 TEST(url__refuses_what_is_none)
 {
     static const char *const hrefs[] = {
-        "", "x", "//host/", "http://", "http://a b/", "http://a:b/", "http://a:65536/", "http://1.2.3.256/", "http://[::1",
-        "http://[1::2::3]/", "http://a%00b/", "http://user@/", "http://a<b/", "https://xn--a/", "http://1.2.3.4.5/",
-        "http://\xff/", "a://b c/",
+        "",
+        "x",
+        "//host/",
+        "http://",
+        "http://a b/",
+        "http://a:b/",
+        "http://a:65536/",
+        "http://1.2.3.256/",
+        "http://[::1",
+        "http://[1::2::3]/",
+        "http://a%00b/",
+        "http://user@/",
+        "http://a<b/",
+        "https://xn--a/",
+        "http://1.2.3.4.5/",
+        "http://\xff/",
+        "a://b c/",
     };
 
     for (size_t i = 0; i < ORB_N_ELEMENTS(hrefs); i++)
@@ -135,8 +151,12 @@ TEST(url__reads_every_kind_of_host)
     assert_parses("http://0300.168.0.1/", NULL, "http://192.168.0.1/");
     assert_parses("http://[1:0:0:2:0:0:0:3]/", NULL, "http://[1:0:0:2::3]/");
     assert_parses("http://[::ffff:1.2.3.4]/", NULL, "http://[::ffff:102:304]/");
-    assert_parses("http://B\xc3\xbc" "cher.example/", NULL, "http://xn--bcher-kva.example/");
-    assert_parses("http://ma\xc3\xb1" "ana%2Ecom/", NULL, "http://xn--maana-pta.com/");
+    assert_parses("http://B\xc3\xbc"
+                  "cher.example/",
+                  NULL, "http://xn--bcher-kva.example/");
+    assert_parses("http://ma\xc3\xb1"
+                  "ana%2Ecom/",
+                  NULL, "http://xn--maana-pta.com/");
     assert_parses("http://\xf0\x9f\x92\xa9.la/", NULL, "http://xn--ls8h.la/");
     assert_parses("http://xn--ls8h.la/", NULL, "http://xn--ls8h.la/");
     assert_parses("http://EXAMPLE.com./", NULL, "http://example.com./");
@@ -178,7 +198,8 @@ TEST(url__encodes_the_query_as_the_document_is)
     struct url u;
 
     url_init(&u, MEM_PAGE);
-    assert_int_equal(url_parse_encoded(&u, SLICE_LITERAL("http://h/\xc3\xa9?\xc3\xa9\xe2\x82\xac"), NULL, latin1, "arg"), 0);
+    assert_int_equal(
+        url_parse_encoded(&u, SLICE_LITERAL("http://h/\xc3\xa9?\xc3\xa9\xe2\x82\xac"), NULL, latin1, "arg"), 0);
     assert_slice_str(url_href(&u), "http://h/%C3%A9?%E9%26%238364%3B");
     assert_int_equal(url_parse_encoded(&u, SLICE_LITERAL("ws://h/?\xc3\xa9"), NULL, latin1, "arg"), 0);
     assert_slice_str(url_href(&u), "ws://h/?%C3%A9");
@@ -207,12 +228,13 @@ TEST(url__has_a_ceiling)
 
 TEST(url__survives_every_failed_allocation)
 {
-    static const char *const hrefs[] = { "http://example.com/a", "HTTP://B\xc3\xbc.x:81/ \xff\t?\xe9#1", "http://\xf0\x9f\x92\xa9/",
-                                         "../x y" };
+    static const char *const hrefs[] = { "http://example.com/a", "HTTP://B\xc3\xbc.x:81/ \xff\t?\xe9#1",
+                                         "http://\xf0\x9f\x92\xa9/", "../x y" };
     size_t before = mem_live_blocks();
 
     for (size_t i = 0; i < ORB_N_ELEMENTS(hrefs); i++) {
-        FAULT_SWEEP(nth) {
+        FAULT_SWEEP(nth)
+        {
             struct url u, base, copy;
 
             url_init(&u, MEM_PAGE);
@@ -237,5 +259,5 @@ TEST(url__survives_every_failed_allocation)
 
 TESTS(T(url__knows_its_parts), T(url__fast_and_full_parser_agree_on_parts), T(url__resolves_links),
       T(url__refuses_what_is_none), T(url__reads_every_kind_of_host), T(url__bad_bytes_become_replacement_characters),
-      T(url__takes_only_canonical_text_from_workers), T(url__encodes_the_query_as_the_document_is), T(url__has_a_ceiling),
-      T(url__survives_every_failed_allocation))
+      T(url__takes_only_canonical_text_from_workers), T(url__encodes_the_query_as_the_document_is),
+      T(url__has_a_ceiling), T(url__survives_every_failed_allocation))

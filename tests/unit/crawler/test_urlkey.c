@@ -74,8 +74,11 @@ TEST(urlkey__rules_can_be_changed)
     struct buf error;
 
     buf_init(&error, MEM_DEFAULT, 1000);
-    assert_int_equal(urlkey_rules_new(&rules, SLICE_LITERAL("# ours\n keep sid # a story \n\ndrop Ref*\r\nkeep refresh\n"
-                                                            "drop ;v\n"), &error), 0);
+    assert_int_equal(urlkey_rules_new(&rules,
+                                      SLICE_LITERAL("# ours\n keep sid # a story \n\ndrop Ref*\r\nkeep refresh\n"
+                                                    "drop ;v\n"),
+                                      &error),
+                     0);
     assert_key_by(rules, "http://h/a;v=1?sid=1&refresh=2&REFERER=3&utm_id=4", "http://h/a?sid=1&refresh=2");
     urlkey_rules_free(&rules);
     assert_null(rules);
