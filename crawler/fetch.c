@@ -247,9 +247,7 @@ fetch_handle_reset(void *handle, void *mux)
     buf_clear(&h->text);
     buf_trim(&h->text, HANDLE_KEEP_TEXT_BYTES);
     h->error[0] = '\0';
-    if (h->has_short_timeout)
-        return false; /* rare: not worth putting right */
-    return true;
+    return !h->is_altered; /* rare: not worth putting right */
 }
 
 /* --- the start --- */
@@ -397,27 +395,57 @@ fetch_cancel(struct fetch *f, enum outcome why)
 
 /* --- the end --- */
 
-/* A connection that could not be made is tried at the host's next address, within what is left of the total time. */
+/* The same handle once more, within what is left of the total time. */
 static bool
-fetch_try_next(struct fetch *f, CURLcode code)
+fetch_again(struct fetch *f)
 {
     unsigned timeout_ms = f->mux->conf->limits.timeout_ms;
     double left_ms = timeout_ms - (ev_now(f->mux->loop) - f->started_at) * 1000.0;
+
+    if (timeout_ms != 0 && left_ms < 1)
+        return false;
+    f->handle->is_altered = true;
+    if (timeout_ms != 0)
+        curl_easy_setopt(f->handle->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    f->handle->error[0] = '\0';
+    fetch_enter(f, FETCH_CONNECTING);
+    return mux_attach(f->mux, f) == 0;
+}
+
+/* A connection that could not be made is tried at the host's next address. */
+static bool
+fetch_try_next(struct fetch *f, CURLcode code)
+{
     curl_off_t ready_us = 0;
 
     curl_easy_getinfo(f->handle->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-    if (f->mux->conf->proxy != NULL || f->next_address >= f->n_addresses || f->stop != STOP_NONE || f->header_bytes > 0
-        || ready_us != 0 || (code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT))
+    if (f->mux->conf->proxy != NULL || f->next_address >= f->n_addresses || ready_us != 0
+        || (code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT))
         return false;
-    if (timeout_ms != 0 && left_ms < 1)
+    return fetch_aim(f) == 0 && fetch_again(f);
+}
+
+/* A kept connection that the server had closed: libcurl tries again by itself, but 7.88 never sets its count of such
+ * retries back, and so gives up at a handle's sixth although they were years apart. */
+static bool
+fetch_try_fresh(struct fetch *f, CURLcode code)
+{
+    long n_connects = 0;
+
+    curl_easy_getinfo(f->handle->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    if (n_connects > 0 || f->was_tried_fresh
+        || (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING))
         return false;
-    if (timeout_ms != 0) {
-        curl_easy_setopt(f->handle->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
-        f->handle->has_short_timeout = true;
-    }
-    f->handle->error[0] = '\0';
-    fetch_enter(f, FETCH_CONNECTING);
-    return fetch_aim(f) == 0 && mux_attach(f->mux, f) == 0;
+    f->was_tried_fresh = true;
+    return curl_easy_setopt(f->handle->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK && fetch_again(f);
+}
+
+static bool
+fetch_retry(struct fetch *f, CURLcode code)
+{
+    if (code == CURLE_OK || f->stop != STOP_NONE || f->header_bytes > 0)
+        return false;
+    return fetch_try_fresh(f, code) || fetch_try_next(f, code);
 }
 
 /* What libcurl knows about the transfer, as long as the handle is at hand. */
@@ -464,7 +492,7 @@ fetch_on_end(struct fetch *f, CURLcode code)
         fetch_end_cancelled(f);
         return;
     }
-    if (code != CURLE_OK && fetch_try_next(f, code))
+    if (fetch_retry(f, code))
         return;
     fetch_measure(f);
     verdict_of_curl(f, code);

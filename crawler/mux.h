@@ -26,7 +26,7 @@ struct handle {
     struct curl_slist connect_to_node;  /* libcurl only reads lists: nodes of ours save the copies */
     struct curl_slist headers[MUX_MAX_REQUEST_HEADERS];
     unsigned n_headers;
-    bool has_short_timeout;             /* CURLOPT_TIMEOUT_MS is no longer the mux's */
+    bool is_altered;                    /* options that are the mux's were changed: not for the next */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -56,7 +56,7 @@ struct fetch {
     enum fetch_stop stop;
     enum outcome cancelled;             /* OUTCOME_NONE = not */
     bool is_head_complete, is_http2, cuts_long_body, is_conditional, is_attached;
-    bool was_refused_by_guard, was_connect_tried;
+    bool was_refused_by_guard, was_connect_tried, was_tried_fresh;
 };
 
 struct mux {

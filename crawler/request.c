@@ -148,19 +148,18 @@ record_request(struct handle *h, struct page *page, const struct mux *mux, const
     return err == 0 ? 0 : ORB_ENOMEM;
 }
 
-/* "http://host:port/"; the port is always there, libcurl leaves the scheme's own out of the Host line. */
+/* "http://host:port/" */
 static const char *
 origin_add(struct buf *text, const struct url *url)
 {
     const char *at = text->p + text->n;
     char port[8];
 
-    snprintf(port, sizeof port, ":%u", url_effective_port(url));
     text_add(text, "", url_scheme(url));
     text->n--; /* over the NUL */
     text_add(text, "://", url_host(url));
     text->n--;
-    text_add(text, port, SLICE_LITERAL("/"));
+    text_add(text, port_text(port, url), SLICE_LITERAL("/"));
     return at;
 }
 

@@ -62,6 +62,17 @@ answer_of(struct dns_answer *answer, const char *addresses)
     }
 }
 
+void
+fetching_on_done(void *arg, struct page *page)
+{
+    struct fetching_many *many = arg;
+
+    many->n_of[page->outcome]++;
+    page_unref(&page);
+    if (++many->n_done == many->n_wanted)
+        ev_break(many->loop, EVBREAK_ALL);
+}
+
 struct waiting {
     struct ev_loop *loop;
     struct page *page;

@@ -17,6 +17,14 @@ void fetching_init(struct fetching *t);  /* libraries, loop, guard, conf with ro
 void fetching_open(struct fetching *t);  /* the mux, from t->conf */
 void fetching_fini(struct fetching *t);
 
+/* Counts ends by outcome; breaks the loop when the n-th is there. */
+struct fetching_many {
+    struct ev_loop *loop;
+    unsigned n_wanted, n_done;
+    unsigned n_of[OUTCOME_N];
+};
+void fetching_on_done(void *many, struct page *page);
+
 /* Literal addresses, comma-separated: "127.0.0.1,::1". */
 void answer_of(struct dns_answer *answer, const char *addresses);
 

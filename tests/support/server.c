@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -100,6 +101,10 @@ peer_read_request(struct peer *p)
             return false;
         p->n += (size_t)got;
         p->request[p->n] = '\0';
+        if (p->request[0] < 'A') { /* TLS, say */
+            peer_say(p, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+            return false;
+        }
         end = strstr(p->request, "\r\n\r\n");
         if (end != NULL)
             return true;
@@ -142,6 +147,7 @@ serve_forever(int listener)
         pthread_t thread;
 
         p->fd = accept(listener, NULL, NULL);
+        setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         pthread_attr_setstacksize(&attr, 256 * 1024);
