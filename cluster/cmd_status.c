@@ -1,7 +1,157 @@
+/* cmd_status.c - `orb status`: a running crawl on one screen, or its JSON as it is */
 #include "cluster/cmd.h"
+#include "cluster/control_client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_int_t
+number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static double
+real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static const char *
+bytes_text(double bytes, char out[static 32])
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    unsigned u = 0;
+
+    for (; bytes >= 1024 && u < 4; u++)
+        bytes /= 1024;
+    snprintf(out, 32, u == 0 ? "%.0f %s" : "%.1f %s", bytes, units[u]);
+    return out;
+}
+
+static const char *
+time_text(double seconds, char out[static 32])
+{
+    unsigned long s = seconds < 0 ? 0 : (unsigned long)seconds;
+
+    if (s >= 86400)
+        snprintf(out, 32, "%lud%02luh", s / 86400, s / 3600 % 24);
+    else if (s >= 3600)
+        snprintf(out, 32, "%luh%02lum", s / 3600, s / 60 % 60);
+    else
+        snprintf(out, 32, "%lum%02lus", s / 60, s % 60);
+    return out;
+}
+
+/* The equation that always holds; people see at once when it does not. */
+static void
+print_books(const json_t *books)
+{
+    static const char *const states[] = { "queued", "leased", "waiting", "done", "failed", "excluded", "quarantined" };
+    json_int_t sum = 0, discovered = number(books, "discovered");
+
+    printf("books       %" JSON_INTEGER_FORMAT " discovered", discovered);
+    for (size_t i = 0; i < ORB_N_ELEMENTS(states); i++) {
+        sum += number(books, states[i]);
+        printf(" %s %" JSON_INTEGER_FORMAT " %s", i == 0 ? "=" : "+", number(books, states[i]), states[i]);
+    }
+    printf(sum == discovered ? "\n" : "   !! THE BOOKS DO NOT BALANCE\n");
+}
+
+static void
+print_counts(const char *title, const json_t *counts)
+{
+    json_t *object = (json_t *)counts, *value;
+    const char *key, *comma = "";
+
+    if (json_object_size(counts) == 0)
+        return;
+    printf("%-11s ", title);
+    json_object_foreach(object, key, value) {
+        printf("%s", comma);
+        control_print_text(key);
+        printf(" %" JSON_INTEGER_FORMAT, json_integer_value(value));
+        comma = ", ";
+    }
+    printf("\n");
+}
+
+static void
+print_workers(const json_t *workers)
+{
+    size_t i;
+    json_t *w;
+
+    printf("\nworker  pid      state     private      in flight  leases  pages      conn reused  deaths\n");
+    json_array_foreach(workers, i, w) {
+        char private[32];
+        const char *state = json_string_value(json_object_get(w, "state"));
+        json_int_t opened = number(w, "connections_opened"), reused = number(w, "connections_reused");
+
+        printf("%-7" JSON_INTEGER_FORMAT " %-8" JSON_INTEGER_FORMAT " ", number(w, "slot"), number(w, "pid"));
+        printf("%-9.20s %-12s ", state == NULL ? "?" : state, bytes_text(real(w, "private_bytes"), private));
+        printf("%-10" JSON_INTEGER_FORMAT " %-7" JSON_INTEGER_FORMAT " %-10" JSON_INTEGER_FORMAT " ", number(w, "in_flight"),
+               number(w, "leases"), number(w, "pages"));
+        printf("%5.1f %%      %" JSON_INTEGER_FORMAT "\n",
+               opened + reused == 0 ? 0.0 : 100.0 * (double)reused / (double)(opened + reused), number(w, "deaths"));
+    }
+}
+
+static void
+print_memory(const json_t *a)
+{
+    const json_t *workers = json_object_get(a, "workers");
+    double of_workers = 0;
+    char all[32], coordinator[32], frontier[32], seen[32];
+    size_t i;
+    json_t *w;
+
+    json_array_foreach(workers, i, w)
+        of_workers += real(w, "private_bytes");
+    printf("memory      %s private in all, %s of it the coordinator's", bytes_text(of_workers + real(a, "private_bytes"), all),
+           bytes_text(real(a, "private_bytes"), coordinator));
+    printf(" (frontier %s, seen-set %s)\n", bytes_text(real(a, "frontier_bytes"), frontier), bytes_text(real(a, "seen_bytes"), seen));
+}
+
+static void
+print_status(const char *dir, const json_t *a)
+{
+    const char *state = json_string_value(json_object_get(a, "state"));
+    char text[32];
+
+    printf("crawl       %s: %.60s for %s, pid %" JSON_INTEGER_FORMAT "\n", dir, state == NULL ? "?" : state,
+           time_text(real(a, "seconds"), text), number(a, "pid"));
+    printf("pages       %" JSON_INTEGER_FORMAT " stored, %.1f/s, %s received\n", number(a, "pages"), real(a, "pages_per_s"),
+           bytes_text(real(a, "wire_bytes"), text));
+    print_books(json_object_get(a, "books"));
+    printf("hosts       %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " of them with something to do\n", number(a, "hosts"),
+           number(a, "hosts_active"));
+    print_memory(a);
+    printf("collisions  %.2g URLs expected to share a fingerprint with another\n", real(a, "expected_collisions"));
+    print_counts("done", json_object_get(a, "done_by_outcome"));
+    print_counts("failed", json_object_get(a, "failed_by_reason"));
+    print_counts("excluded", json_object_get(a, "excluded_by_reason"));
+    print_workers(json_object_get(a, "workers"));
+}
 
 int
 cmd_status(int argc, char **argv)
 {
-    return EXIT_FAILED;
+    static const struct control_command command = {
+        .name = "status", .usage = "[DIR] [--json]", .sentence = "how a running crawl is doing", .has_json = true,
+    };
+    struct control_args args;
+    json_t *answer = NULL;
+    int code = control_parse(&command, argc, argv, &args);
+
+    if (code >= 0)
+        return code;
+    code = control_ask("status", args.dir, json_pack("{s:s}", "cmd", "status"), &answer);
+    if (code == EXIT_DONE && args.is_json) {
+        json_dumpf(answer, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+        printf("\n");
+    } else if (code == EXIT_DONE)
+        print_status(args.dir, answer);
+    json_decref(answer);
+    return code;
 }
