@@ -8,38 +8,23 @@
 #include "cluster/batch.h"
 #include "crawler/robots.h"
 
-/* Path and query of what may be a URL, a path, or nothing. */
-static struct slice
-path_query_of(struct slice url)
+/* url may be a URL, a path, or empty: then it is the root. ORB_EINVAL: none of these. */
+static int
+url_judge(const struct robots *r, struct slice text, bool *is_allowed)
 {
-    const char *fragment = url.n > 0 ? memchr(url.p, '#', url.n) : NULL;
-    const char *authority;
-    size_t i = 0;
+    struct url root, url;
+    int err;
 
-    if (fragment != NULL)
-        url.n = (size_t)(fragment - url.p);
-    authority = url.n > 2 ? memmem(url.p, url.n, "//", 2) : NULL;
-    if (authority != NULL && (authority == url.p || authority[-1] == ':'))
-        i = (size_t)(authority - url.p) + 2;
-    while (i < url.n && url.p[i] != '/' && url.p[i] != '?')
-        i++;
-    return slice_sub(url, i, SIZE_MAX);
-}
-
-static bool
-url_is_allowed(const struct robots *r, struct slice url)
-{
-    struct slice path_query = path_query_of(url);
-    struct buf with_slash;
-    bool is_allowed;
-
-    if (path_query.n == 0 || path_query.p[0] == '/')
-        return robots_allows(r, path_query);
-    buf_init(&with_slash, MEM_BUF, BUF_NO_CEILING);
-    is_allowed = buf_append_char(&with_slash, '/') == 0 && buf_append_slice(&with_slash, path_query) == 0
-                 && robots_allows(r, buf_slice(&with_slash));
-    buf_fini(&with_slash);
-    return is_allowed;
+    url_init(&root, MEM_DEFAULT);
+    url_init(&url, MEM_DEFAULT);
+    err = url_parse(&root, SLICE_LITERAL("http://host.invalid/"), NULL);
+    if (err == 0)
+        err = url_parse(&url, text, &root);
+    if (err == 0)
+        *is_allowed = robots_allows(r, url_path_query(&url));
+    url_fini(&url);
+    url_fini(&root);
+    return err;
 }
 
 static int
@@ -47,9 +32,10 @@ answer_fill(json_t *answer, const struct robots *r, struct slice url)
 {
     uint32_t delay_ms = robots_crawl_delay_ms(r);
     json_t *sitemaps = json_array();
-    int err = 0;
+    bool is_allowed = false;
+    int err = url_judge(r, url, &is_allowed);
 
-    if (json_object_set_new(answer, "allow", json_boolean(url_is_allowed(r, url))) != 0
+    if (json_object_set_new(answer, "allow", json_boolean(is_allowed)) != 0
         || json_object_set_new(answer, "crawl_delay", delay_ms == ROBOTS_NO_DELAY ? json_null() : json_real(delay_ms / 1000.0))
                != 0)
         err = ORB_ENOMEM;
@@ -95,18 +81,19 @@ robots_once(const char *agent, const char *url)
 {
     struct buf body;
     struct robots *r = NULL;
+    bool is_allowed = false;
     int err;
 
     buf_init(&body, MEM_BUF, BUF_NO_CEILING);
     err = batch_read_all(&body, STDIN_FILENO);
     if (err == 0) {
         r = robots_parse(buf_slice(&body), slice_str(agent));
-        err = r == NULL ? ORB_ENOMEM : 0;
+        err = r == NULL ? ORB_ENOMEM : url_judge(r, slice_str(url), &is_allowed);
     }
     if (err == 0)
-        puts(url_is_allowed(r, slice_str(url)) ? "allow" : "deny");
+        puts(is_allowed ? "allow" : "deny");
     else
-        fprintf(stderr, "orb robots: %s\n", orb_strerror(err));
+        fprintf(stderr, "orb robots: %s: %s\n", url, orb_strerror(err));
     robots_unref(&r);
     buf_fini(&body);
     return err == 0 && fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
