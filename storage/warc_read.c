@@ -343,8 +343,8 @@ warc_read_at(struct warc_reader *r, uint64_t offset, warc_block_fn *sink, void *
 
 /* --- one row's record ----------------------------------------------------------------------------------------------- */
 
-static int
-verify_original(const char *dir, struct slice file, uint64_t offset, struct slice payload_digest)
+int
+warc_verify_original(const char *dir, struct slice file, uint64_t offset, struct slice payload_digest)
 {
     struct warc_reader *r = NULL;
     struct warc_record record;
@@ -379,7 +379,7 @@ warc_verify(const char *dir, struct slice file, const struct warc_expect *expect
     if (err == 0 && !is_expected(&record, expect))
         err = ORB_ECORRUPT;
     if (err == 0 && slice_eq(record.type, SLICE_LITERAL("revisit")) && warc_refers_to(r, &original, &offset))
-        err = verify_original(dir, original, offset, record.payload_digest);
+        err = warc_verify_original(dir, original, offset, record.payload_digest);
     warc_reader_close(&r);
     return err == ORB_ENOTFOUND ? ORB_ECORRUPT : err;
 }

@@ -43,6 +43,8 @@ struct warc_expect {
 /* Does the record stand there, whole, with this URL and digest? A revisit's original as well, when it is named by file.
  * 0, ORB_ECORRUPT (no), or what reading failed with. */
 int warc_verify(const char *dir, struct slice file, const struct warc_expect *expect) ORB_MUST_USE;
+/* Is there a whole response record with this payload digest? As warc_verify(). */
+int warc_verify_original(const char *dir, struct slice file, uint64_t offset, struct slice payload_digest) ORB_MUST_USE;
 /* Where the payload of the revisit read last stands: false when it is not named. */
 bool warc_refers_to(const struct warc_reader *r, struct slice *file, uint64_t *offset);
 
