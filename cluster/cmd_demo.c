@@ -28,7 +28,7 @@ static const char help[] =
     "the system's temporary directory. Further options are those of `orb crawl`, and win: try --delay 200ms, --workers 4.\n";
 
 struct demo {
-    char dir[1024], hosts_file[1100], port_arg[16];
+    char dir[1024], crawl_dir[1100], hosts_file[1100]; /* DIR, DIR/crawl, DIR/hosts */
     const char *orb; /* this very program */
     pid_t synth;
     unsigned port;
@@ -114,14 +114,14 @@ print_before(const struct demo *d)
     fprintf(stderr,
             "A synthetic web of %d hosts is up at 127.0.0.1:%u. A complete crawl asks for %u URLs:\n"
             "%u pages, %u redirects, %u errors, %u that never answer. Crawling it into %s ...\n\n",
-            DEMO_HOSTS, d->port, e.n, e.n_ok, e.n_redirects, e.n_errors, e.n_dead, d->dir);
+            DEMO_HOSTS, d->port, e.n, e.n_ok, e.n_redirects, e.n_errors, e.n_dead, d->crawl_dir);
 }
 
 static void
 print_after(const struct demo *d, int code)
 {
     if (code == EXIT_STOPPED)
-        fprintf(stderr, "\nThe demo was stopped; what it crawled so far is in %s.\n", d->dir);
+        fprintf(stderr, "\nThe demo was stopped; what it crawled so far is in %s.\n", d->crawl_dir);
     if (code != EXIT_DONE && code != EXIT_STOPPED)
         return;
     fprintf(stderr,
@@ -131,14 +131,14 @@ print_after(const struct demo *d, int code)
             "  orb export %s --format csv\n"
             "  orb audit %s\n\n"
             "The same on the real web:  orb crawl --contact you@example.org -o DIR https://example.org/\n",
-            d->dir, d->dir, d->dir, d->port, d->dir, d->dir);
+            d->crawl_dir, d->crawl_dir, d->crawl_dir, d->port, d->crawl_dir, d->crawl_dir);
 }
 
 static int
 crawl(struct demo *d, int argc, char **argv)
 {
     char seed[64];
-    char *fixed[] = { "crawl", seed, "-o", d->dir, "--hosts-file", d->hosts_file, "--allow-private", "127.0.0.0/8", "--scope", "domain",
+    char *fixed[] = { "crawl", seed, "-o", d->crawl_dir, "--hosts-file", d->hosts_file, "--allow-private", "127.0.0.0/8", "--scope", "domain",
                       "--contact", "demo@example.invalid", "--delay", "20ms", "--ip-delay", "0", "--retry-delay", "300ms", "--retry-max",
                       "2s", "--workers", "2", "--dashboard", "off" };
     char *all[ORB_N_ELEMENTS(fixed) + MAX_USER_ARGS + 1];
@@ -196,6 +196,7 @@ make_dir(struct demo *d)
         fprintf(stderr, "orb demo: %s: %s; name a folder that does not exist yet\n", d->dir, strerror(errno));
         return EXIT_FAILED;
     }
+    snprintf(d->crawl_dir, sizeof d->crawl_dir, "%s/crawl", d->dir);
     snprintf(d->hosts_file, sizeof d->hosts_file, "%s/hosts", d->dir);
     return -1;
 }
