@@ -103,6 +103,34 @@ answer(struct message *m, const uint8_t *q, size_t n_question, unsigned type, co
     return true;
 }
 
+/* What stands in a query's bytes, and its answer. False: none. */
+static bool
+handle(struct dns_server *s, const uint8_t *q, size_t n, struct message *m, bool is_tcp)
+{
+    char label[64] = "";
+    size_t end = 12;
+    unsigned type;
+
+    if (n < 17)
+        return false;
+    s->n_queries++;
+    memcpy(label, q + 13, q[12] & 63);
+    while (end < n && q[end] != 0)
+        end += q[end] + 1u;
+    end += 5;
+    if (end > n || s->is_holding)
+        return false;
+    type = (unsigned)q[end - 4] << 8 | q[end - 3];
+    if (!answer(m, q, end, type, label, q[11] > 0))
+        return false;
+    if (!is_tcp && has_word(label, "tc")) {
+        m->bytes[2] |= 2;
+        memset(m->bytes + 6, 0, 6);
+        m->n = end;
+    }
+    return true;
+}
+
 static void
 on_query(struct ev_loop *loop, struct ev_io *w, int revents)
 {
@@ -110,50 +138,114 @@ on_query(struct ev_loop *loop, struct ev_io *w, int revents)
     struct sockaddr_in from;
     socklen_t n_from = sizeof from;
     uint8_t q[1500] = { 0 };
-    ssize_t n = recvfrom(s->fd, q, sizeof q - 1, 0, (struct sockaddr *)&from, &n_from);
     struct message m = { .n = 0 };
-    char label[64] = "";
-    size_t end = 12;
-    unsigned type;
+    ssize_t n = recvfrom(s->fd, q, sizeof q - 1, 0, (struct sockaddr *)&from, &n_from);
 
-    if (n < 17)
-        return;
-    s->n_queries++;
-    memcpy(label, q + 13, q[12] & 63);
-    while (end < (size_t)n && q[end] != 0)
-        end += q[end] + 1u;
-    end += 5;
-    if (end > (size_t)n || s->is_holding)
-        return;
-    type = (unsigned)q[end - 4] << 8 | q[end - 3];
-    if (answer(&m, q, end, type, label, q[11] > 0))
+    if (n > 0 && handle(s, q, (size_t)n, &m, false))
         CHECK(sendto(s->fd, m.bytes, m.n, 0, (struct sockaddr *)&from, n_from) == (ssize_t)m.n);
+}
+
+static void
+hang_up(struct dns_server *s)
+{
+    if (s->peer_fd < 0)
+        return;
+    ev_ref(s->loop);
+    ev_io_stop(s->loop, &s->peer);
+    close(s->peer_fd);
+    s->peer_fd = -1;
+}
+
+static void
+on_peer(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+    struct dns_server *s = w->data;
+    ssize_t got = recv(s->peer_fd, s->in + s->n_in, sizeof s->in - s->n_in, 0);
+    size_t n_query;
+
+    if (got <= 0) {
+        hang_up(s);
+        return;
+    }
+    s->n_in += (size_t)got;
+    while (s->n_in >= 2 && (n_query = (size_t)(s->in[0] << 8 | s->in[1])) <= s->n_in - 2) {
+        struct message m = { .n = 0 };
+        s->n_tcp++;
+        if (handle(s, s->in + 2, n_query, &m, true)) {
+            uint8_t prefix[2] = { (uint8_t)(m.n >> 8), (uint8_t)m.n };
+            CHECK(send(s->peer_fd, prefix, 2, MSG_MORE) == 2 && send(s->peer_fd, m.bytes, m.n, 0) == (ssize_t)m.n);
+        }
+        s->n_in -= n_query + 2;
+        memmove(s->in, s->in + 2 + n_query, s->n_in);
+    }
+}
+
+static void
+on_connect(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+    struct dns_server *s = w->data;
+
+    hang_up(s);
+    s->peer_fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (s->peer_fd < 0)
+        return; /* gone again */
+    s->n_in = 0;
+    ev_io_init(&s->peer, on_peer, s->peer_fd, EV_READ);
+    s->peer.data = s;
+    ev_io_start(loop, &s->peer);
+    ev_unref(loop);
+}
+
+/* Both sockets on one port that was free. */
+static void
+bind_both(struct dns_server *s, struct sockaddr_in *a)
+{
+    socklen_t n = sizeof *a;
+    int yes = 1;
+
+    for (int tries = 0; tries < 100; tries++) {
+        *a = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        CHECK(s->fd >= 0 && s->listen_fd >= 0);
+        setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        CHECK(bind(s->fd, (struct sockaddr *)a, sizeof *a) == 0 && getsockname(s->fd, (struct sockaddr *)a, &n) == 0);
+        if (bind(s->listen_fd, (struct sockaddr *)a, sizeof *a) == 0 && listen(s->listen_fd, 8) == 0)
+            return;
+        close(s->fd);
+        close(s->listen_fd);
+    }
+    CHECK_NEVER("no port is free for both UDP and TCP");
 }
 
 void
 dns_server_start(struct dns_server *s, struct ev_loop *loop)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof a;
+    struct sockaddr_in a;
     int rcvbuf = 4 << 20;
 
-    *s = (struct dns_server){ .loop = loop };
-    s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    CHECK(s->fd >= 0);
+    *s = (struct dns_server){ .loop = loop, .peer_fd = -1 };
+    bind_both(s, &a);
     setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-    CHECK(bind(s->fd, (struct sockaddr *)&a, sizeof a) == 0);
-    CHECK(getsockname(s->fd, (struct sockaddr *)&a, &n) == 0);
     snprintf(s->address, sizeof s->address, "127.0.0.1:%u", ntohs(a.sin_port));
     ev_io_init(&s->io, on_query, s->fd, EV_READ);
     s->io.data = s;
     ev_io_start(loop, &s->io);
+    ev_io_init(&s->listener, on_connect, s->listen_fd, EV_READ);
+    s->listener.data = s;
+    ev_io_start(loop, &s->listener);
     ev_unref(loop); /* a loop with nothing but the server may end */
+    ev_unref(loop);
 }
 
 void
 dns_server_stop(struct dns_server *s)
 {
+    hang_up(s);
+    ev_ref(s->loop);
     ev_ref(s->loop);
     ev_io_stop(s->loop, &s->io);
+    ev_io_stop(s->loop, &s->listener);
     close(s->fd);
+    close(s->listen_fd);
 }

@@ -190,6 +190,20 @@ TEST(dns__a_server_without_edns_is_asked_without)
     close_all(&f);
 }
 
+TEST(dns__an_answer_too_long_for_udp_comes_by_tcp)
+{
+    struct fixture f;
+    struct dns_answer a;
+
+    open_with(&f, (struct dns_conf){ .timeout_ms = 3000 });
+    a = ask(&f, "tc-a20.example");
+    assert_outcome("tc", a, OUTCOME_OK);
+    assert_int_equal(a.n_addresses, DNS_MAX_ADDRESSES);
+    assert_int_equal(f.server.n_queries, 4);
+    assert_int_equal(f.server.n_tcp, 2);
+    close_all(&f);
+}
+
 TEST(dns__a_missing_ipv6_answer_is_not_waited_for)
 {
     struct fixture f;
@@ -611,8 +625,8 @@ TEST(dns__twenty_thousand_lookups_leave_memory_flat)
 
 TESTS(T(dns__both_families_are_asked_and_interleaved), T(dns__of_forty_addresses_sixteen_are_kept_of_both_families),
       T(dns__cnames_are_followed_and_shorten_the_ttl), T(dns__ttls_are_clamped), T(dns__failures_have_names),
-      T(dns__a_server_without_edns_is_asked_without), T(dns__a_missing_ipv6_answer_is_not_waited_for),
-      T(dns__a_question_that_is_left_over_ends_in_its_own_time),
+      T(dns__a_server_without_edns_is_asked_without), T(dns__an_answer_too_long_for_udp_comes_by_tcp),
+      T(dns__a_missing_ipv6_answer_is_not_waited_for), T(dns__a_question_that_is_left_over_ends_in_its_own_time),
       T(dns__a_missing_ipv4_answer_is_waited_for), T(dns__no_server_at_all_is_a_failure),
       T(dns__answers_are_remembered_until_their_time_is_over), T(dns__a_cached_answers_ttl_is_what_is_left),
       T(dns__literals_and_local_names_ask_nobody), T(dns__names_are_absolute),
