@@ -106,6 +106,47 @@ TEST(urlkey__an_empty_url_has_none)
     buf_fini(&key);
 }
 
+TEST(urlkey__survives_every_failed_allocation)
+{
+    size_t before = mem_live_blocks();
+    struct url u;
+
+    url_init(&u, MEM_PAGE);
+    assert_int_equal(url_parse(&u, SLICE_LITERAL("http://h/a;sid=1/%41{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{?x=1&ref=2"), NULL), 0);
+    FAULT_SWEEP(nth) {
+        struct urlkey_rules *rules = NULL;
+        struct buf key;
+        int err;
+
+        buf_init(&key, MEM_PAGE, BUF_NO_CEILING);
+        err = urlkey_rules_new(&rules, SLICE_LITERAL("drop ref"), NULL);
+        if (err == 0)
+            err = url_key(&key, &u, rules);
+        assert_true(err == ORB_ENOMEM || (err == 0 && slice_ends_with(buf_slice(&key), SLICE_LITERAL("?x=1"))));
+        assert_true(err == 0 || key.n == 0);
+        urlkey_rules_free(&rules);
+        buf_fini(&key);
+    }
+    mem_fail_nth(0, false, false);
+    url_fini(&u);
+    assert_int_equal(mem_live_blocks(), before);
+}
+
+TEST(urlkey__has_a_ceiling)
+{
+    struct buf key;
+    struct url u;
+
+    url_init(&u, MEM_PAGE);
+    buf_init(&key, MEM_PAGE, 20);
+    assert_int_equal(url_parse(&u, SLICE_LITERAL("http://h/{{{{{{{{{"), NULL), 0);
+    assert_int_equal(url_key(&key, &u, NULL), ORB_ETOOBIG);
+    assert_int_equal(key.n, 0);
+    url_fini(&u);
+    buf_fini(&key);
+}
+
 TESTS(T(urlkey__drops_what_does_not_name_the_page), T(urlkey__normalises_escapes),
       T(urlkey__drops_tracking_and_session_parameters), T(urlkey__leaves_order_and_double_slashes),
-      T(urlkey__keys_of_other_schemes), T(urlkey__rules_can_be_changed), T(urlkey__an_empty_url_has_none))
+      T(urlkey__keys_of_other_schemes), T(urlkey__rules_can_be_changed), T(urlkey__an_empty_url_has_none),
+      T(urlkey__survives_every_failed_allocation), T(urlkey__has_a_ceiling))
