@@ -75,7 +75,7 @@ read_request_line(struct synth_request *r, struct slice line)
 int
 synth_read_request(struct slice bytes, struct synth_request *out)
 {
-    const char *end = memmem(bytes.p, bytes.n, "\r\n\r\n", 4), *p;
+    const char *end = bytes.n == 0 ? NULL : memmem(bytes.p, bytes.n, "\r\n\r\n", 4), *p;
     struct slice rest;
     bool is_first = true;
 

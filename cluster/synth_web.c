@@ -59,7 +59,7 @@ parse_number(struct slice s, uint32_t *out)
 bool
 synth_find_host(const struct synth_web *web, struct slice host, uint32_t *out)
 {
-    const char *colon = memrchr(host.p, ':', host.n);
+    const char *colon = host.n == 0 ? NULL : memrchr(host.p, ':', host.n);
     uint32_t h;
 
     if (colon != NULL)
