@@ -19,6 +19,7 @@
 #include "crawler/tls.h"
 
 #define MUX_KICKS_PER_TURN 8
+#define MUX_STARVED_S 0.05
 #define MUX_MAX_DESCRIPTOR (1 << 20)
 
 struct mux_socket {
@@ -58,12 +59,23 @@ mux_drain(struct mux *mux)
 }
 
 static void
+timer_start(struct mux *mux, double after_s)
+{
+    ev_timer_stop(mux->loop, &mux->timer);
+    ev_timer_set(&mux->timer, after_s, 0.);
+    ev_timer_start(mux->loop, &mux->timer);
+}
+
+static void
 mux_act(struct mux *mux, curl_socket_t s, int events)
 {
     int n_running;
+    CURLMcode code = curl_multi_socket_action(mux->multi, s, events, &n_running);
 
-    CHECK(curl_multi_socket_action(mux->multi, s, events, &n_running) == CURLM_OK);
+    CHECK(code == CURLM_OK || code == CURLM_OUT_OF_MEMORY);
     mux_drain(mux);
+    if (code == CURLM_OUT_OF_MEMORY)
+        timer_start(mux, MUX_STARVED_S); /* libcurl stopped in the middle: it looks again at all that is due */
 }
 
 static void
@@ -97,10 +109,8 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
         mux->is_kicked = false;
         mux_act(mux, CURL_SOCKET_TIMEOUT, 0);
     }
-    if ((mux->is_kicked || mux->n_cancelled > 0) && !ev_is_active(&mux->timer)) {
-        ev_timer_set(&mux->timer, 0., 0.);
-        ev_timer_start(loop, &mux->timer);
-    }
+    if (mux->is_kicked || mux->n_cancelled > 0)
+        timer_start(mux, 0.);
 }
 
 static int
@@ -108,13 +118,12 @@ on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 {
     struct mux *mux = arg;
 
-    ev_timer_stop(mux->loop, &mux->timer);
     if (timeout_ms == 0)
         mux->is_kicked = true;
-    if (timeout_ms >= 0) {
-        ev_timer_set(&mux->timer, (double)timeout_ms / 1000.0, 0.);
-        ev_timer_start(mux->loop, &mux->timer);
-    }
+    if (timeout_ms < 0)
+        ev_timer_stop(mux->loop, &mux->timer);
+    else
+        timer_start(mux, (double)timeout_ms / 1000.0);
     return 0;
 }
 

@@ -314,14 +314,13 @@ trailers_find(struct slice wire)
 
 /* A body that cannot be read fails a page that was fine; other outcomes only get the remark. */
 static void
-body_failed(struct page *p, enum outcome outcome, const char *what)
+body_failed(struct page *p, enum outcome outcome, const char *what, struct slice detail)
 {
     if (p->truncated != NULL && outcome == OUTCOME_TRUNCATED)
         return; /* known: it was cut by us or by the peer */
-    if (p->outcome == OUTCOME_OK)
-        page_fail(p, outcome, "%s", what);
-    else if (p->error[0] == '\0')
-        page_fail(p, p->outcome, "%s", what);
+    if (p->outcome == OUTCOME_OK || p->error[0] == '\0')
+        page_fail(p, p->outcome == OUTCOME_OK ? outcome : p->outcome, "%s" SLICE_FMT, what,
+                  (int)ORB_MIN(detail.n, (size_t)80), detail.p);
     if (outcome == OUTCOME_TRUNCATED)
         p->truncated = "disconnect";
 }
@@ -334,12 +333,26 @@ chunks_remove(struct page *p)
                                           &is_truncated);
 
     p->payload = buf_slice(&p->payload_buf);
-    if (outcome != OUTCOME_OK)
-        body_failed(p, outcome, outcome == OUTCOME_PROTOCOL ? "the chunked body is malformed" : "");
+    if (outcome == OUTCOME_PROTOCOL)
+        body_failed(p, outcome, "the chunked body is malformed", SLICE_LITERAL(""));
+    else if (outcome != OUTCOME_OK)
+        body_failed(p, outcome, "no room for the body", SLICE_LITERAL(""));
     else if (is_truncated)
-        body_failed(p, OUTCOME_TRUNCATED, "the last chunk is missing");
+        body_failed(p, OUTCOME_TRUNCATED, "the last chunk is missing", SLICE_LITERAL(""));
     else
         p->trailers = trailers_find(buf_slice(&p->wire_body));
+}
+
+static const char *
+decode_sentence(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_DECODED_TOO_LARGE: return "too much comes out of Content-Encoding: ";
+    case OUTCOME_DECODE_FAILED: return "damaged Content-Encoding: ";
+    case OUTCOME_UNSUPPORTED_ENCODING: return "unknown Content-Encoding: ";
+    case OUTCOME_TRUNCATED: return "the bytes end early of Content-Encoding: ";
+    default: return "no memory for Content-Encoding: ";
+    }
 }
 
 /* Content-Encoding, then what Transfer-Encoding names beside "chunked" (nobody asked for it, but it was applied last). */
@@ -380,7 +393,7 @@ page_seal(struct page *p, size_t max_decoded_bytes)
         return;
     outcome = decode_content(&p->body_buf, p->payload, encodings, max_decoded_bytes, &p->body, &p->is_mislabelled);
     if (outcome != OUTCOME_OK)
-        body_failed(p, outcome, "");
+        body_failed(p, outcome, decode_sentence(outcome), encodings);
     if (outcome != OUTCOME_OK && outcome != OUTCOME_TRUNCATED)
         p->body = SLICE_NONE;
 }

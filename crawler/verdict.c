@@ -8,8 +8,8 @@ timeout_kind(struct fetch *f)
 {
     curl_off_t ready_us = 0;
 
-    if (strstr(f->handle->error, "too slow") != NULL)
-        return OUTCOME_TOO_SLOW;
+    if (strstr(f->handle->error, "too slow") != NULL) /* that also ends waiting for the first byte */
+        return f->header_bytes > 0 ? OUTCOME_TOO_SLOW : OUTCOME_TIMEOUT;
     curl_easy_getinfo(f->handle->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     return ready_us == 0 ? OUTCOME_CONNECT_TIMEOUT : OUTCOME_TIMEOUT;
 }
@@ -73,6 +73,17 @@ outcome_of_code(struct fetch *f, CURLcode code)
     }
 }
 
+/* What libcurl says, where that is true and helps. */
+static const char *
+sentence_of(struct fetch *f, enum outcome outcome, CURLcode code)
+{
+    if (outcome == OUTCOME_HEADER_TOO_LARGE)
+        return "a header line, or all of them, over libcurl's limit";
+    if (outcome == OUTCOME_TIMEOUT && f->header_bytes == 0)
+        return "no answer to the request";
+    return f->handle->error[0] != '\0' ? f->handle->error : curl_easy_strerror(code);
+}
+
 static void
 verdict_of_stop(struct fetch *f)
 {
@@ -120,7 +131,7 @@ verdict_of_curl(struct fetch *f, CURLcode code)
     } else if (outcome == OUTCOME_OK) {
         verdict_of_status(f);
     } else {
-        page_fail(p, outcome, "%s", f->handle->error[0] != '\0' ? f->handle->error : curl_easy_strerror(code));
+        page_fail(p, outcome, "%s", sentence_of(f, outcome, code));
         if (p->wire_body.n > 0 || f->is_head_complete)
             p->truncated = code == CURLE_OPERATION_TIMEDOUT ? "time" : "disconnect";
     }
@@ -144,6 +155,8 @@ redirect_judge(struct fetch *f)
         err = url_parse(&target, p->location, &base);
     if (err != 0)
         page_fail(p, OUTCOME_BAD_REDIRECT, "the Location is no URL");
+    else if (!url_is_http(&target))
+        page_fail(p, OUTCOME_BAD_REDIRECT, "the Location is neither http nor https");
     else
         p->outcome = OUTCOME_REDIRECT;
     url_fini(&base);
