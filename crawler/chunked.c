@@ -3,8 +3,8 @@
  *        size line           data                   "0"               blank line
  *   SIZE ---------> DATA --------------> SIZE ... ---------> TRAILERS ----------> end
  *
- * Strict where two readers could disagree on where a chunk ends (a size is 1*HEXDIG and nothing else, data is followed by
- * a line end, no bare CR); lenient like the browsers otherwise: a lone LF ends a line, blanks may follow the size,
+ * Strict where two readers could disagree on where a chunk ends (a size is 1*HEXDIG and nothing else, data is followed
+ * by a line end, no bare CR); lenient like the browsers otherwise: a lone LF ends a line, blanks may follow the size,
  * extensions and trailers are skipped.
  */
 #include "crawler/decode.h"

@@ -17,9 +17,9 @@
 #include "pool/buf.h"
 #include "pool/pool.h"
 
-/* RFC 9112 section 7.1: chunked -> payload. is_truncated: the last chunk is missing (what came before is given). Trailers
- * are skipped, and so is what follows them. OUTCOME_OK, OUTCOME_PROTOCOL, OUTCOME_BODY_TOO_LARGE (`out` holds the first
- * max_bytes, or what came of them) or OUTCOME_TOO_MUCH_MEMORY. */
+/* RFC 9112 section 7.1: chunked -> payload. is_truncated: the last chunk is missing (what came before is given).
+ * Trailers are skipped, and so is what follows them. OUTCOME_OK, OUTCOME_PROTOCOL, OUTCOME_BODY_TOO_LARGE (`out` holds
+ * the first max_bytes, or what came of them) or OUTCOME_TOO_MUCH_MEMORY. */
 enum outcome decode_chunked(struct buf *out, struct slice wire, size_t max_bytes, bool *is_truncated);
 
 /* Takes the Content-Encodings off. *body is the result. `was_mislabelled` may be NULL.

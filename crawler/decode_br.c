@@ -1,4 +1,4 @@
-/* decode_br.c - brotli (RFC 7932). The library's state cannot be reset, so each stream has its own; its memory is ours. */
+/* decode_br.c - brotli (RFC 7932). The library's state cannot be reset, so each stream has its own */
 #include "crawler/decode_layer.h"
 
 #include <brotli/decode.h>

@@ -1,7 +1,7 @@
 /* decode_gzip.c - gzip (RFC 1952), zlib (RFC 1950) and raw deflate (RFC 1951)
  *
- * Most bodies are one gzip member whose trailer names its size: libdeflate does those in one go, more than twice as fast
- * as zlib. Whatever it does not like goes through zlib from the start, which tells a stream that ends early from a
+ * Most bodies are one gzip member whose trailer names its size: libdeflate does those in one go, up to twice as fast as
+ * zlib. Whatever it does not like goes through zlib from the start, which tells a stream that ends early from a
  * damaged one and works with any size.
  */
 #include "crawler/decode_layer.h"

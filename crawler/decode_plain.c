@@ -1,7 +1,7 @@
 /* decode_plain.c - bytes that were never encoded, whatever their label says
  *
- * Text is told by the "binary data byte" rule of the MIME Sniffing Standard (section 3): of compressed data, one byte in
- * ten is such a byte, so that a few hundred bytes without any were not compressed.
+ * Text is told by the "binary data byte" rule of the MIME Sniffing Standard (section 3): of compressed data, one byte
+ * in ten is such a byte, so that a few hundred bytes without any were not compressed.
  */
 #include "crawler/decode_layer.h"
 

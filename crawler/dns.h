@@ -52,10 +52,11 @@ void dns_library_fini(void);
 
 int dns_new(struct dns **out, struct ev_loop *loop, const struct dns_conf *conf) ORB_MUST_USE; /* ORB_EINVAL: servers */
 void dns_free(struct dns **dns); /* not from inside a callback */
-/* host: a name, an IPv4 literal or a bracketed IPv6 literal (the last two answer at once). Names are absolute: no search
- * list. localhost and *.localhost are loopback, *.invalid and *.onion do not exist, and nobody is asked (RFC 6761, 7686). */
+/* host: a name, an IPv4 literal or a bracketed IPv6 literal (the last two answer at once). Names are absolute: no
+ * search list. localhost and *.localhost are loopback, *.invalid and *.onion do not exist, and nobody is asked (RFC
+ * 6761, 7686). */
 void dns_lookup(struct dns *dns, struct slice host, dns_done_fn *done, void *arg);
-void dns_cancel(struct dns *dns, dns_done_fn *done, void *arg); /* forget that pending lookup: its callback is not called */
+void dns_cancel(struct dns *dns, dns_done_fn *done, void *arg); /* forget that lookup: its callback is not called */
 void dns_put(struct dns *dns, struct slice host, const struct dns_answer *answer); /* known from elsewhere (a lease) */
 void dns_flush(struct dns *dns); /* empties the cache */
 void dns_stats(const struct dns *dns, struct dns_stats *out);

@@ -7,7 +7,7 @@
  *                  |                                              |
  *                  `--A is back, AAAA is LATE_AAAA_S behind --> STRAY -> freed
  *
- * A name server that never answers AAAA is common; a page does not wait for its timeout (RFC 8305 section 3, in spirit).
+ * Name servers that never answer AAAA are common; a page does not wait for the timeout (RFC 8305 section 3, in spirit).
  */
 #include "crawler/dns_channel.h"
 
@@ -116,7 +116,8 @@ on_socket(struct ev_loop *loop, struct ev_io *w, int revents)
     struct watched_socket *s = w->data;
     struct dns_channel *c = s->channel;
 
-    ares_process_fd(c->servers, revents & EV_READ ? s->fd : ARES_SOCKET_BAD, revents & EV_WRITE ? s->fd : ARES_SOCKET_BAD);
+    ares_process_fd(c->servers, revents & EV_READ ? s->fd : ARES_SOCKET_BAD,
+                    revents & EV_WRITE ? s->fd : ARES_SOCKET_BAD);
     timer_rearm(c);
 }
 
@@ -199,8 +200,8 @@ half_read_v6(struct half *h, const unsigned char *bytes, int n_bytes)
     }
 }
 
-/* The answers in turn, IPv4 first. No address at all: the worse of the two reasons, unless one says that there is no such
- * name. */
+/* The answers in turn, IPv4 first. No address at all: the worse of the two reasons, unless one says that there is no
+ * such name. */
 static void
 ask_merge(const struct ask *a, struct dns_found *found)
 {

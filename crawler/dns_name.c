@@ -51,8 +51,8 @@ dns_found_of(struct dns_found *found, const struct dns_answer *answer)
     }
 }
 
-/* RFC 1035 section 2.3.4: labels of 1 to 63 bytes, 253 in all. Beside letters and digits, what the URL Standard lets stand
- * in a domain is let through. */
+/* RFC 1035 section 2.3.4: labels of 1 to 63 bytes, 253 in all. Beside letters and digits, what the URL Standard lets
+ * stand in a domain is let through. */
 static bool
 is_askable(struct slice name)
 {
@@ -104,10 +104,10 @@ dns_name_read(struct slice host, char name[DNS_NAME_MAX_BYTES + 1], struct dns_f
     struct slice s;
 
     *found = (struct dns_found){ .outcome = OUTCOME_OK, .ttl_s = LITERAL_TTL_S };
-    if (read_literal(host, found))
-        return DNS_NAME_KNOWN;
     if (host.n > 0 && host.p[host.n - 1] == '.')
         host.n--;
+    if (read_literal(host, found))
+        return DNS_NAME_KNOWN;
     found->outcome = OUTCOME_DNS_NO_SUCH_HOST;
     if (!is_askable(host))
         return DNS_NAME_KNOWN;

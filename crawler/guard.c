@@ -1,8 +1,8 @@
-/* guard.c - the IANA special-purpose address registries as two tables, most specific block first: the first match counts
+/* guard.c - the IANA special-purpose address registries as two tables, most specific block first
  *
- * "Globally reachable" in the registries means permitted here; blocks that are deprecated, or for which the registries say
- * "N/A", are refused or judged by the IPv4 address inside. IPv6 outside 2000::/3 is not given to anybody: refused unless
- * named.
+ * The first match counts. "Globally reachable" in the registries means permitted here; blocks that are deprecated, or
+ * for which the registries say "N/A", are refused or judged by the IPv4 address inside. IPv6 outside 2000::/3 is not
+ * given to anybody: refused unless named.
  */
 #include "crawler/guard.h"
 

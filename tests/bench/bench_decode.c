@@ -97,7 +97,8 @@ bench(size_t n_bytes)
         printf("%8zu bytes  %-20s %5.1f:1  %7.0f MB/s", n_bytes, s->name, (double)plain.n / (double)s->wire.n,
                (double)plain.n / s->best_s[0] / 1e6);
         if (s->label[0] != 'b')
-            printf("   bare %s %7.0f MB/s", s->label[0] == 'z' ? "ZSTD_decompress" : "zlib", (double)plain.n / s->best_s[1] / 1e6);
+            printf("   bare %s %7.0f MB/s", s->label[0] == 'z' ? "ZSTD_decompress" : "zlib",
+                   (double)plain.n / s->best_s[1] / 1e6);
         printf("\n");
         buf_fini(&s->wire);
     }

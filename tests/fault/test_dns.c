@@ -18,8 +18,8 @@ on_done(void *arg, const struct dns_answer *answer)
 static void
 live(struct ev_loop *loop, const struct dns_conf *conf)
 {
-    static const char *const names[] = { "a-aaaa.example", "a-aaaa.example", "nx.example", "cname-a.example", "192.0.2.1",
-                                         "a-aaaa.example" };
+    static const char *const names[] = { "a-aaaa.example", "a-aaaa.example", "nx.example",
+                                         "cname-a.example", "192.0.2.1", "a-aaaa.example" };
     size_t before = mem_live_blocks();
     struct dns *d = NULL;
     int err = dns_new(&d, loop, conf);

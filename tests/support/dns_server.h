@@ -1,8 +1,8 @@
 /* dns_server.h - a name server on loopback, on the test's own loop, that answers by what the name says
  *
  * The first label is a list of words with '-' between them:
- *   a, aaaa     one address of that family: 192.0.2.1, 2001:db8::1          a20  twenty of each family
- *   nx, fail    NXDOMAIN, SERVFAIL        empty  no records                  nofour, nosix  that family is never answered
+ *   a, aaaa     one address of that family: 192.0.2.1, 2001:db8::1          a20  twenty of each
+ *   nx, fail    NXDOMAIN, SERVFAIL        empty  no records        nofour, nosix  that family is never answered
  *   silent      no answer                 noise  bytes that are no answer    cut   an answer that ends early
  *   cname       three CNAMEs before the addresses    ttlN    this TTL instead of 300; of the CNAMEs, N / 2
  *   tc          over UDP: cut off, ask again by TCP

@@ -34,7 +34,8 @@ void
 encode_gzip_full_header(struct buf *out, struct slice in)
 {
     static Bytef extra[] = "XX\x04\0abcd", name[] = "name.html", comment[] = "a comment";
-    gz_header header = { .text = 1, .time = 1, .extra = extra, .extra_len = 8, .name = name, .comment = comment, .hcrc = 1 };
+    gz_header header = { .text = 1, .time = 1, .extra = extra, .extra_len = 8, .name = name, .comment = comment,
+                         .hcrc = 1 };
 
     deflate_all(out, in, ENCODE_GZIP, &header);
 }
@@ -65,7 +66,7 @@ encode_zstd(struct buf *out, struct slice in, int window_log, bool is_size_named
     if (is_size_named)
         CHECK(!ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(c, in.n)));
     else
-        CHECK(!ZSTD_isError(ZSTD_compressStream2(c, &to, &from, ZSTD_e_flush))); /* an end at once would name the size */
+        CHECK(!ZSTD_isError(ZSTD_compressStream2(c, &to, &from, ZSTD_e_flush))); /* ending at once would name it */
     CHECK(ZSTD_compressStream2(c, &to, &from, ZSTD_e_end) == 0);
     out->n += to.pos;
     ZSTD_freeCCtx(c);
@@ -92,8 +93,8 @@ encode_sample(struct buf *out, size_t n, unsigned seed)
 
     while (out->n < end) {
         x = x * 1664525u + 1013904223u;
-        CHECK(buf_printf(out, "<div class=\"item-%u\"><a href=\"/p/%u.html\">Item %u</a> &mdash; lorem %x ipsum</div>\n", x >> 29,
-                         x >> 12, x >> 20, x) == 0);
+        CHECK(buf_printf(out, "<div class=\"item-%u\"><a href=\"/p/%u.html\">Item %u</a> &mdash; "
+                              "lorem %x ipsum</div>\n", x >> 29, x >> 12, x >> 20, x) == 0);
     }
     buf_truncate(out, end);
 }

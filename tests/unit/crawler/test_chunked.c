@@ -64,10 +64,12 @@ TEST(chunked__what_two_readers_could_read_differently_is_refused)
 {
     static const char *const bad[] = {
         "zz\r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n", "-5\r\nhello\r\n0\r\n\r\n",
-        "0x5\r\nhello\r\n0\r\n\r\n", "\r\n5\r\nhello\r\n0\r\n\r\n", "5 5\r\nhello\r\n0\r\n\r\n", "5_0\r\nhello\r\n0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n", "\r\n5\r\nhello\r\n0\r\n\r\n", "5 5\r\nhello\r\n0\r\n\r\n",
+        "5_0\r\nhello\r\n0\r\n\r\n",
         "5\rhello\r\n0\r\n\r\n\n", "5;a\rb\r\nhello\r\n0\r\n\r\n", "5\r\r\nhello\r\n0\r\n\r\n", "5\r\nhello0\r\n\r\n",
-        "5\r\nhelloX\r\n0\r\n\r\n", "5\r\nhello\rX0\r\n\r\n", "5\r\nhello\r\r\n0\r\n\r\n", "FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
-        "10000000000000005\r\nhello\r\n0\r\n\r\n", "<html>this is not chunked", "5,5\r\nhello\r\n0\r\n\r\n", NULL
+        "5\r\nhelloX\r\n0\r\n\r\n", "5\r\nhello\rX0\r\n\r\n", "5\r\nhello\r\r\n0\r\n\r\n",
+        "FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n", "10000000000000005\r\nhello\r\n0\r\n\r\n", "<html>this is not chunked",
+        "5,5\r\nhello\r\n0\r\n\r\n", NULL
     };
 
     for (const char *const *b = bad; *b != NULL; b++)
@@ -88,13 +90,15 @@ TEST(chunked__the_sum_of_the_chunks_is_bounded_and_its_beginning_given)
     bool is_truncated;
 
     buf_init(&out, MEM_BUF, BUF_NO_CEILING);
-    assert_int_equal(decode_chunked(&out, slice_str("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), 11, &is_truncated), OUTCOME_OK);
+    assert_int_equal(decode_chunked(&out, slice_str("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), 11, &is_truncated),
+                     OUTCOME_OK);
     assert_int_equal(decode_chunked(&out, slice_str("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), 8, &is_truncated),
                      OUTCOME_BODY_TOO_LARGE);
     assert_slice_str(buf_slice(&out), "hello wo");
     buf_fini(&out);
     buf_init(&out, MEM_BUF, 3);
-    assert_int_equal(decode_chunked(&out, slice_str("5\r\nhello\r\n0\r\n\r\n"), MAX, &is_truncated), OUTCOME_BODY_TOO_LARGE);
+    assert_int_equal(decode_chunked(&out, slice_str("5\r\nhello\r\n0\r\n\r\n"), MAX, &is_truncated),
+                     OUTCOME_BODY_TOO_LARGE);
     assert_slice_str(buf_slice(&out), "hel");
     buf_fini(&out);
 }

@@ -77,7 +77,8 @@ static const size_t sizes[] = { 1, 2, 100, 4095, 4096, 4097, 28000, 70000, 10000
 TEST(decode__what_was_encoded_comes_back)
 {
     for (size_t i = 0; i < ORB_N_ELEMENTS(sizes); i++) {
-        struct buf plain = sample(sizes[i]), gz = empty(), zlib = empty(), raw = empty(), br = empty(), zs = empty(), zu = empty();
+        struct buf plain = sample(sizes[i]), gz = empty(), zlib = empty(), raw = empty(), br = empty();
+        struct buf zs = empty(), zu = empty();
         struct slice s = buf_slice(&plain);
 
         encode_deflate(&gz, s, ENCODE_GZIP);
@@ -159,7 +160,8 @@ TEST(decode__gzip_header_fields_are_skipped)
 
 TEST(decode__what_follows_a_complete_stream_is_ignored)
 {
-    static const struct slice tails[] = { SLICE_LITERAL("\0\0\0\0"), SLICE_LITERAL("\x1f"), SLICE_LITERAL("trailing text of 18+ bytes"),
+    static const struct slice tails[] = { SLICE_LITERAL("\0\0\0\0"), SLICE_LITERAL("\x1f"),
+                                          SLICE_LITERAL("trailing text of 18+ bytes"),
                                           SLICE_LITERAL("\x1f\x8b\x07garbage") };
     struct buf a = sample(20000);
 
@@ -169,8 +171,8 @@ TEST(decode__what_follows_a_complete_stream_is_ignored)
         encode_deflate(&zl, buf_slice(&a), ENCODE_ZLIB);
         encode_br(&br, buf_slice(&a));
         encode_zstd(&zs, buf_slice(&a), 19, false);
-        assert_int_equal(buf_append_slice(&gz, tails[i]) | buf_append_slice(&br, tails[i]) | buf_append_slice(&zs, tails[i])
-                             | buf_append_slice(&zl, tails[i]), 0);
+        assert_int_equal(buf_append_slice(&gz, tails[i]) | buf_append_slice(&br, tails[i]), 0);
+        assert_int_equal(buf_append_slice(&zs, tails[i]) | buf_append_slice(&zl, tails[i]), 0);
         assert_decodes(buf_slice(&gz), "gzip", buf_slice(&a), false);
         assert_decodes(buf_slice(&zl), "deflate", buf_slice(&a), false);
         assert_decodes(buf_slice(&br), "br", buf_slice(&a), false);
@@ -296,7 +298,8 @@ TEST(decode__a_wrong_checksum_or_size_is_damage)
     buf_fini(&a), buf_fini(&gz), buf_fini(&zl);
 }
 
-/* At cuts of the stream (a shorter piece may look like text): what came is a prefix of the whole, and the outcome says that the rest is missing. */
+/* At cuts of the stream (a shorter piece may look like text): what came is a prefix of the whole, and the outcome says
+ * that the rest is missing. */
 static void
 assert_cuts(struct slice encoded, const char *label, struct slice plain, size_t step)
 {
@@ -394,7 +397,8 @@ TEST(decode__the_callers_own_ceiling_counts_too)
 
     encode_deflate(&gz, buf_slice(&a), ENCODE_GZIP);
     buf_init(&out, MEM_BUF, 5000);
-    assert_int_equal(decode_content(&out, buf_slice(&gz), slice_str("gzip"), MAX, &body, NULL), OUTCOME_DECODED_TOO_LARGE);
+    assert_int_equal(decode_content(&out, buf_slice(&gz), slice_str("gzip"), MAX, &body, NULL),
+                     OUTCOME_DECODED_TOO_LARGE);
     assert_int_equal(body.n, 5000);
     buf_fini(&out), buf_fini(&a), buf_fini(&gz);
 }
@@ -529,7 +533,8 @@ TESTS(T(decode__what_was_encoded_comes_back), T(decode__nothing_to_take_off_lend
       T(decode__gzip_members_are_joined), T(decode__gzip_header_fields_are_skipped),
       T(decode__what_follows_a_complete_stream_is_ignored),
       T(decode__zstd_frames_are_joined_and_skippable_ones_skipped), T(decode__zstd_windows_beyond_8_mib_are_refused),
-      T(decode__stacked_encodings_come_off_last_first), T(decode__plain_bytes_under_a_wrong_label_are_taken_as_they_are),
+      T(decode__stacked_encodings_come_off_last_first),
+      T(decode__plain_bytes_under_a_wrong_label_are_taken_as_they_are),
       T(decode__another_encoding_than_announced_is_taken_off),
       T(decode__a_label_that_is_no_encoding_is_ignored_an_unknown_one_is_not),
       T(decode__damage_is_told_from_a_wrong_label), T(decode__a_wrong_checksum_or_size_is_damage),

@@ -250,6 +250,7 @@ TEST(dns__no_server_at_all_is_a_failure)
 {
     struct fixture f;
     struct dns_server nobody;
+    struct dns_conf conf;
     enum outcome outcome;
     char address[32];
 
@@ -258,7 +259,8 @@ TEST(dns__no_server_at_all_is_a_failure)
     strcpy(address, nobody.address);
     dns_server_stop(&nobody);
     dns_free(&f.dns);
-    assert_int_equal(dns_new(&f.dns, f.loop, &(struct dns_conf){ .servers = address, .hosts_file = f.hosts, .timeout_ms = 300 }), 0);
+    conf = (struct dns_conf){ .servers = address, .hosts_file = f.hosts, .timeout_ms = 300 };
+    assert_int_equal(dns_new(&f.dns, f.loop, &conf), 0);
     /* of two questions one learns that the port is closed; for the other the library waits */
     outcome = ask(&f, "a.example").outcome;
     assert_true(outcome == OUTCOME_DNS_FAILED || outcome == OUTCOME_DNS_TIMEOUT);
@@ -304,11 +306,13 @@ TEST(dns__a_cached_answers_ttl_is_what_is_left)
 TEST(dns__literals_and_local_names_ask_nobody)
 {
     static const struct { const char *host, *first; } known[] = {
-        { "192.0.2.77", "192.0.2.77" }, { "[2001:db8::77]", "2001:db8::77" }, { "localhost", "127.0.0.1" },
+        { "192.0.2.77", "192.0.2.77" }, { "192.0.2.77.", "192.0.2.77" },
+        { "[2001:db8::77]", "2001:db8::77" }, { "localhost", "127.0.0.1" },
         { "LOCALHOST.", "127.0.0.1" }, { "www.localhost", "127.0.0.1" },
     };
-    static const char *const none[] = { "", ".", "a..b", ".a", "[::1", "[1.2.3.4]", "x.invalid", "invalid", "x.onion", "a b", "a\\b",
-                                        "a/b", "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcd.example" };
+    static const char *const none[] = { "", ".", "a..b", ".a", "[::1", "[1.2.3.4]", "x.invalid", "invalid",
+                                        "x.onion", "a b", "a\\b", "a/b",
+                                        "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcd.example" };
     struct fixture f;
     struct got g = { 0 };
     char dots[255];

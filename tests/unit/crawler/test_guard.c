@@ -60,10 +60,13 @@ TEST(guard__permits_the_neighbours_of_the_special_blocks_and_the_global_ones_ins
 TEST(guard__refuses_every_special_ipv6_block)
 {
     static const char *const refused[] = {
-        "::", "::1", "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:2::1", "100::", "100::ffff", "100:0:0:1::1",
-        "2001:1::", "2001:1::4", "2001:2::1", "2001:2:0:ffff:ffff:ffff:ffff:ffff", "2001:2:1::1", "2001:4::1", "2001:4:113::1",
+        "::", "::1", "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:2::1", "100::", "100::ffff",
+        "100:0:0:1::1",
+        "2001:1::", "2001:1::4", "2001:2::1", "2001:2:0:ffff:ffff:ffff:ffff:ffff", "2001:2:1::1", "2001:4::1",
+        "2001:4:113::1",
         "2001:10::1", "2001:1f:ffff::1", "2001:40::1", "2001:1ff:ffff::1", "2001:db8::1", "2001:db8:ffff::1", "3fff::1",
-        "3fff:fff:ffff::1", "4000::1", "5f00::1", "1000::1", "fc00::1", "fdff::1", "fd00:ec2::254", "fe80::1", "febf::1",
+        "3fff:fff:ffff::1", "4000::1", "5f00::1", "1000::1", "fc00::1", "fdff::1", "fd00:ec2::254", "fe80::1",
+        "febf::1",
         "fec0::1", "feff::1", "ff00::1", "ff02::1", "ff0e::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL
     };
     struct guard g;
@@ -75,7 +78,8 @@ TEST(guard__refuses_every_special_ipv6_block)
 TEST(guard__permits_global_ipv6)
 {
     static const char *const permitted[] = {
-        "2001:1::1", "2001:1::2", "2001:1::3", "2001:3::1", "2001:4:112::1", "2001:20::1", "2001:2f:ffff::1", "2001:30::1",
+        "2001:1::1", "2001:1::2", "2001:1::3", "2001:3::1", "2001:4:112::1", "2001:20::1", "2001:2f:ffff::1",
+        "2001:30::1",
         "2001:200::1", "2001:db7::1", "2001:db9::1", "2001:4860:4860::8888", "2003::1", "2606:4700::1111",
         "2620:4f:8000::1", "2a00:1450::1", "3ffe::1", "3fff:1000::1", NULL
     };
