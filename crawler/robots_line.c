@@ -80,14 +80,15 @@ bool
 robots_line_next(struct slice *rest, enum robots_key *key, struct slice *value)
 {
     struct slice line, name = SLICE_NONE;
-    const char *p = rest->p, *end = rest->p + rest->n, *at;
+    const char *at;
+    size_t n = 0;
 
     if (rest->n == 0)
         return false;
-    while (p < end && *p != '\n' && *p != '\r')
-        p++;
-    line = slice_of(rest->p, (size_t)(p - rest->p));
-    *rest = p < end ? slice_of(p + 1, (size_t)(end - p) - 1) : SLICE_NONE;
+    while (n < rest->n && rest->p[n] != '\n' && rest->p[n] != '\r')
+        n++;
+    line = slice_sub(*rest, 0, n);
+    *rest = slice_sub(*rest, n + 1, SIZE_MAX);
     at = line.n > 0 ? memchr(line.p, '#', line.n) : NULL;
     if (at != NULL)
         line.n = (size_t)(at - line.p);

@@ -300,7 +300,7 @@ sitemap_parse(struct sitemap *out, const struct url *url, struct slice content_t
         out->is_cut = true;
         body.n = SITEMAP_MAX_BYTES;
     }
-    if (err == 0)
+    if (err == 0 && body.n > 0)
         err = text_decode(&utf8, body, content_type, &text);
     if (err == ORB_ETOOBIG) {
         out->is_cut = true;
