@@ -8,13 +8,14 @@
  *       lastmod: text                    pubDate, date, updated, published: text
  *
  * Files that forget an end tag or nest one thing in another are common, so that only the nearest of these ancestors counts.
- * The document goes to libxml2 in pieces, and on the way there every `&` gets a form that survives damage (see feed()).
+ * The document goes to libxml2 in pieces, mended on the way (sitemap_mend.h).
  */
 #include "crawler/sitemap_xml.h"
 
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 
+#include "crawler/sitemap_mend.h"
 #include "crawler/xml.h"
 
 #define FEED_BYTES ((size_t)32 * 1024)
@@ -309,64 +310,13 @@ feed_bytes(struct parser *p, struct slice bytes)
     }
 }
 
-static bool
-is_name_byte(char c)
-{
-    return c == '#' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
-/* What an `&` is sent as, and how many bytes of the document that stands for. Only numeric references get through libxml2
- * once the document is damaged; an `&` that begins no reference is itself ("?a=1&b=2" in a <loc>, the commonest damage). */
-static struct slice
-reference_spell(struct slice at, size_t *n_taken)
-{
-    static const struct { struct slice name, spelling; } known[] = {
-        { { "&amp;", 5 }, { "&#38;", 5 } },   { { "&lt;", 4 }, { "&#60;", 5 } },    { { "&gt;", 4 }, { "&#62;", 5 } },
-        { { "&quot;", 6 }, { "&#34;", 5 } },  { { "&apos;", 6 }, { "&#39;", 5 } },
-    };
-    size_t n = 1;
-
-    for (size_t i = 0; i < ORB_N_ELEMENTS(known); i++)
-        if (slice_eq_nocase(slice_sub(at, 0, known[i].name.n), known[i].name)) {
-            *n_taken = known[i].name.n;
-            return known[i].spelling;
-        }
-    *n_taken = 1;
-    while (n < at.n && n < 40 && is_name_byte(at.p[n]))
-        n++;
-    return n > 1 && n < at.n && at.p[n] == ';' ? SLICE_LITERAL("&") : SLICE_LITERAL("&#38;");
-}
-
-/* How many bytes at p are to be sent as they are: a CDATA section or comment whole, else up to the next '&' or '<'. */
-static size_t
-plain_run(struct slice at)
-{
-    static const struct { struct slice open, close; } verbatim[] = {
-        { { "<![CDATA[", 9 }, { "]]>", 3 } },
-        { { "<!--", 4 }, { "-->", 3 } },
-    };
-    size_t n = 1;
-
-    for (size_t i = 0; at.p[0] == '<' && i < ORB_N_ELEMENTS(verbatim); i++)
-        if (slice_starts_with(at, verbatim[i].open)) {
-            const char *end = memmem(at.p, at.n, verbatim[i].close.p, verbatim[i].close.n);
-            return end == NULL ? at.n : (size_t)(end - at.p) + verbatim[i].close.n;
-        }
-    while (n < at.n && at.p[n] != '&' && at.p[n] != '<')
-        n++;
-    return n;
-}
-
 static void
 feed(struct parser *p, struct slice rest)
 {
     while (rest.n > 0 && p->err == 0 && p->xml->instate != XML_PARSER_EOF) {
         size_t n;
 
-        if (rest.p[0] == '&')
-            feed_bytes(p, reference_spell(rest, &n));
-        else
-            feed_bytes(p, slice_of(rest.p, n = plain_run(rest)));
+        feed_bytes(p, sitemap_mend(rest, &n));
         rest = slice_sub(rest, n, SIZE_MAX);
     }
     fed_flush(p);
@@ -397,7 +347,7 @@ parser_init(struct parser *p, const struct sitemap_sink *sink)
     if (p->xml == NULL)
         return ORB_ENOMEM;
     xmlCtxtUseOptions(p->xml, XML_PARSE_RECOVER | XML_PARSE_NONET | XML_PARSE_IGNORE_ENC);
-    p->xml->replaceEntities = 1; /* else attributes keep "&#38;"; on_entity() knows none that could grow */
+    p->xml->replaceEntities = 1; /* else attributes keep "&#38;"; no entity is ever known that could grow */
     return xmlSwitchEncoding(p->xml, XML_CHAR_ENCODING_UTF8) < 0 ? ORB_ENOMEM : 0;
 }
 
@@ -405,10 +355,11 @@ static void
 parser_fini(struct parser *p)
 {
     if (p->xml != NULL) {
-        xmlFreeDoc(p->xml->myDoc); /* made by an internal DTD's entities; the context does not own it */
+        xmlFreeDoc(p->xml->myDoc); /* a context does not own it; there is one only if a DTD slipped through */
         p->xml->myDoc = NULL;
         xmlFreeParserCtxt(p->xml);
     }
+    xmlResetLastError(); /* its text would stay in the process */
     buf_fini(&p->text);
     buf_fini(&p->guid);
     buf_fini(&p->fed);

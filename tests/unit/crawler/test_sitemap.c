@@ -7,13 +7,19 @@
 #define URLSET(inside) "<?xml version=\"1.0\" encoding=\"UTF-8\"?><urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">" inside "</urlset>"
 #define PAGE(loc) "<url><loc>" loc "</loc></url>"
 
-static struct url base;
+static void
+url_make(struct url *u)
+{
+    url_init(u, MEM_DEFAULT);
+    assert_int_equal(url_parse(u, SLICE_LITERAL("http://e.org/dir/sitemap.xml"), NULL), 0);
+}
 
 static void
 parse_bytes(struct sitemap *s, struct slice body)
 {
-    url_init(&base, MEM_DEFAULT);
-    assert_int_equal(url_parse(&base, SLICE_LITERAL("http://e.org/dir/sitemap.xml"), NULL), 0);
+    struct url base;
+
+    url_make(&base);
     assert_int_equal(sitemap_parse(s, &base, SLICE_NONE, body), 0);
     url_fini(&base);
 }
@@ -97,6 +103,8 @@ TEST(sitemap__entities_stay_unread)
            "<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\">]>"
            "<urlset>" PAGE("http://e.org/&x;") PAGE("http://e.org/&c;") PAGE("&x;") "</urlset>",
            "http://e.org/ http://e.org/");
+    expect("<!DOCTYPE u SYSTEM 'http://e.org/>' [<!-- ' ]> --><!ENTITY a \"]>\">] ><urlset>" PAGE("http://e.org/1") "</urlset>", "http://e.org/1");
+    expect("<!DOCTYPE u [<!ENTITY a \"b\"><urlset>" PAGE("http://e.org/1") "</urlset>", "");
 }
 
 TEST(sitemap__html_is_no_sitemap)
@@ -200,7 +208,36 @@ TEST(sitemap__survives_any_failed_allocation)
     }
 }
 
+/* libxml2's own allocations fail too: what could be read, or ORB_ENOMEM, and nothing is left behind. */
+TEST(sitemap__survives_any_failed_allocation_of_the_library)
+{
+    size_t before;
+    uint64_t n_counted;
+
+    xml_init();
+    expect(URLSET(PAGE("http://e.org/")), "http://e.org/");
+    before = mem_live_blocks();
+    for (uint64_t nth = 1; nth == 1 || n_counted >= nth - 1; nth++) {
+        struct sitemap s;
+        struct url u;
+        int err;
+
+        sitemap_init(&s);
+        url_make(&u);
+        mem_fail_nth(nth, false, true);
+        err = sitemap_parse(&s, &u, SLICE_NONE, SLICE_LITERAL("<!DOCTYPE u [<!ENTITY a \"b\">]>" URLSET(PAGE("http://e.org/?&a;&"))));
+        n_counted = mem_fail_nth(0, false, false);
+        assert_true(err == 0 || err == ORB_ENOMEM);
+        assert_true(s.n_entries <= 1);
+        sitemap_fini(&s);
+        url_fini(&u);
+        assert_int_equal(mem_live_blocks(), before);
+    }
+    assert_true(n_counted > 20);
+}
+
 TESTS(T(sitemap__urlset_and_index), T(sitemap__only_absolute_http_locations), T(sitemap__extensions_are_no_entries),
       T(sitemap__damage_costs_no_more_than_what_is_damaged), T(sitemap__entities_stay_unread), T(sitemap__html_is_no_sitemap),
       T(sitemap__text_lines), T(sitemap__rss_and_atom), T(sitemap__encodings), T(sitemap__gzip_one_layer),
-      T(sitemap__stops_at_50000_entries), T(sitemap__survives_any_failed_allocation))
+      T(sitemap__stops_at_50000_entries), T(sitemap__survives_any_failed_allocation),
+      T(sitemap__survives_any_failed_allocation_of_the_library))
