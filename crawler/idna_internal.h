@@ -22,7 +22,7 @@ bool idna_is_ascii(struct slice s);
 bool idna_is_encoded(struct slice label); /* begins with "xn--" */
 bool idna_is_right_to_left(uint32_t c);   /* Bidi class R, AL or AN, by blocks */
 
-/* Valid by UTS #46 and refused by libidn2 (or a neighbour that both take). */
+/* Valid by UTS #46 and refused by libidn2. */
 bool idna_is_valid_beyond_libidn2(uint32_t point);
 
 #endif

@@ -165,6 +165,17 @@ TEST(url__reads_every_kind_of_host)
     assert_parses("file:///C|/x/../..", NULL, "file:///C:/");
 }
 
+TEST(url__names_that_libidn2_refuses)
+{
+    assert_parses("http://\xe2\x99\xa5\xc3\xa9/", NULL, "http://xn--9ca503q/");
+    assert_parses("http://\xd9\x86\xd8\xa7{\xd9\x85\xd9\x87\xe2\x80\x8c\xd8\xa7\xdb\x8c/", NULL,
+                  "http://xn--{-ymcb3jcj64gp19l/");
+    assert_parses("http://\xe2\x99\xa5\xe1\x84\x80\xe1\x85\xa1/", NULL, "http://xn--g6h4899b/"); /* jamo compose */
+    assert_parses("http://xn-\xc2\xad-a/", NULL, NULL); /* a soft hyphen hides "xn--a" */
+    assert_parses("http://a1.1b.\xd7\x90/", NULL, NULL); /* 1b begins no label beside Hebrew */
+    assert_parses("http://\xe2\x99\xa5\xe2\x80\x8d/", NULL, NULL); /* a joiner that joins nothing */
+}
+
 TEST(url__bad_bytes_become_replacement_characters)
 {
     assert_parses("http://h/\xff\xc3(", NULL, "http://h/%EF%BF%BD%EF%BF%BD(");
@@ -258,6 +269,7 @@ TEST(url__survives_every_failed_allocation)
 }
 
 TESTS(T(url__knows_its_parts), T(url__fast_and_full_parser_agree_on_parts), T(url__resolves_links),
-      T(url__refuses_what_is_none), T(url__reads_every_kind_of_host), T(url__bad_bytes_become_replacement_characters),
+      T(url__refuses_what_is_none), T(url__reads_every_kind_of_host), T(url__names_that_libidn2_refuses),
+      T(url__bad_bytes_become_replacement_characters),
       T(url__takes_only_canonical_text_from_workers), T(url__encodes_the_query_as_the_document_is),
       T(url__has_a_ceiling), T(url__survives_every_failed_allocation))
