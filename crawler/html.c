@@ -25,6 +25,7 @@ struct reader {
     size_t raw_until;   /* offset: events before it come from inside raw text */
     uint64_t never_closed; /* raw-text elements whose end tag does not come any more */
     unsigned svg_depth;
+    size_t nameless_at;  /* offset + 1 of the last complaint about a missing name */
     bool has_title, is_apart, is_stopped;
     int err;
 };
@@ -36,6 +37,7 @@ static const struct slice tag_names[HTML_N_TAGS] = {
 };
 static uint8_t tag_slots[HASH_SLOTS]; /* tag + 1; 0 = free */
 static struct pool *contexts;
+static struct reader *running; /* the one that is parsing now */
 static htmlSAXHandler handler;
 
 /* ---- names -------------------------------------------------------------------------------------------------------- */
@@ -106,6 +108,8 @@ reset_context(void *thing, void *arg)
 {
     htmlParserCtxtPtr ctxt = thing;
 
+    if (ctxt->errNo == XML_ERR_NO_MEMORY)
+        return false; /* half-made */
     htmlCtxtReset(ctxt);
     return xmlDictGetUsage(ctxt->dict) < HTML_MAX_NAME_BYTES / 4 && ctxt->nameMax < 4096;
 }
@@ -275,6 +279,49 @@ on_cdata(void *ctx, const xmlChar *text, int n)
     /* script and style */
 }
 
+/* Two errors would make libxml2 2.9 turn for ever; all others are bad HTML, and that is none.
+ *   no memory   the state becomes EOF while loops still wait for the input to advance: without input they end. Or it is
+ *               reported without a context and forgotten (on_orphan_error), and the same copy is tried again.
+ *   no name     none fits in the dictionary, by its limit or for want of memory: the same tag is looked at again and
+ *               again. That loop sees the state, but would wait for ever for an input that is empty. */
+static void
+end_here(struct reader *r)
+{
+    r->is_stopped = true;
+    r->ctxt->disableSAX = 1;
+    r->ctxt->instate = XML_PARSER_EOF;
+}
+
+static void
+on_error(void *ctx, xmlErrorPtr error)
+{
+    struct reader *r = ctx;
+    bool is_nameless_tag = error->code == XML_ERR_NAME_REQUIRED && *r->ctxt->input->cur == '<';
+    size_t at = offset_of(r) + 1;
+
+    if (error->code == XML_ERR_NO_MEMORY || (r->err != 0 && !is_nameless_tag)) {
+        r->err = ORB_ENOMEM;
+        stop(r);
+    } else if (is_nameless_tag && !r->is_stopped) {
+        if (at == r->nameless_at) {
+            if (xmlDictGetUsage(r->ctxt->dict) < HTML_MAX_NAME_BYTES / 4)
+                r->err = ORB_ENOMEM;
+            end_here(r);
+        }
+        r->nameless_at = at;
+    }
+}
+
+/* Errors that libxml2 raises without a context. */
+static void
+on_orphan_error(void *ctx, xmlErrorPtr error)
+{
+    if (running == NULL || error->code != XML_ERR_NO_MEMORY)
+        return;
+    running->err = ORB_ENOMEM;
+    end_here(running);
+}
+
 /* ---- the door ----------------------------------------------------------------------------------------------------- */
 
 static int
@@ -288,7 +335,8 @@ prepare(void)
     memset(tag_slots, 0, sizeof tag_slots);
     fill_tag_slots();
     handler = (htmlSAXHandler){ .startElement = on_start, .endElement = on_end, .characters = on_text,
-                                .ignorableWhitespace = on_blanks, .cdataBlock = on_cdata };
+                                .ignorableWhitespace = on_blanks, .cdataBlock = on_cdata, .serror = on_error,
+                                .initialized = XML_SAX2_MAGIC };
     return pool_new(&contexts, &type);
 }
 
@@ -325,8 +373,7 @@ give_input(htmlParserCtxtPtr ctxt, struct slice document)
         xmlFreeInputStream(input);
         return false;
     }
-    htmlCtxtUseOptions(ctxt, HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET
-                                 | HTML_PARSE_IGNORE_ENC | HTML_PARSE_COMPACT);
+    htmlCtxtUseOptions(ctxt, HTML_PARSE_RECOVER | HTML_PARSE_NOWARNING | HTML_PARSE_NONET | HTML_PARSE_IGNORE_ENC);
     ctxt->charset = XML_CHAR_ENCODING_UTF8;
     return true;
 }
@@ -337,17 +384,19 @@ run(htmlParserCtxtPtr ctxt, struct slice document, const struct html_events *eve
     struct reader r = { .ctxt = ctxt, .events = events, .is_apart = true };
     htmlSAXHandlerPtr own_handler = ctxt->sax;
     void *own_data = ctxt->userData;
-    bool is_oom;
 
     if (!give_input(ctxt, document))
         return ORB_ENOMEM;
     ctxt->sax = &handler;
     ctxt->userData = &r;
+    running = &r;
+    xmlSetStructuredErrorFunc(NULL, on_orphan_error);
     htmlParseDocument(ctxt);
-    is_oom = ctxt->errNo == XML_ERR_NO_MEMORY;
+    xmlSetStructuredErrorFunc(NULL, NULL);
+    running = NULL;
     ctxt->sax = own_handler;
     ctxt->userData = own_data;
-    return r.err != 0 ? r.err : is_oom && !r.is_stopped ? ORB_ENOMEM : 0;
+    return r.err;
 }
 
 int

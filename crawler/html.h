@@ -10,8 +10,8 @@
  * Input      valid UTF-8 without NULs (charset_decode() makes it).
  * Ownership  all slices are BORROWED for the one callback.
  * Limits     HTML_MAX_ATTRIBUTES of an element, the rest is dropped; elements deeper than HTML_MAX_DEPTH count as siblings;
- *            a document with more distinct names than HTML_MAX_NAME_BYTES holds loses the rest of them: all three keep
- *            hostile documents linear.
+ *            a document with more distinct names than HTML_MAX_NAME_BYTES holds is read up to there. All three keep hostile
+ *            documents linear.
  * Errors     ORB_ENOMEM. Bad HTML is none.
  * Threads    one; parser contexts are kept in a pool of the process.
  */

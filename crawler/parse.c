@@ -2,7 +2,7 @@
  *
  *   charset by BOM, header, meta, guess --> decode --> pass --> done
  *                                             ^          |  <meta charset> overrules a guess     (at most once)
- *                                             +----------+  <base> after relative links          (at most once)
+ *                                             +----------+  <base> after relative links          (at most once per charset)
  */
 #include "crawler/charset.h"
 #include "crawler/html.h"
@@ -15,7 +15,7 @@
 #define ARENA_MAX_BYTES (16 * 1024 * 1024)
 #define TEXT_MAX_BYTES 4096
 #define UTF8_KEPT_BYTES (256 * 1024)
-#define MAX_PASSES 3
+#define MAX_PASSES 4 /* base, charset (which forgets the base), base again, and the one that tells */
 
 enum page_type { PAGE_HTML, PAGE_TEXT, PAGE_OTHER };
 
@@ -352,7 +352,7 @@ read_document(struct parse *p)
         if (p->declared != NULL)
             p->verdict.charset = p->declared;
     }
-    CHECK_NEVER("a charset and a base can each be learnt once");
+    CHECK_NEVER("a charset is learnt once, a base once per charset");
 }
 
 static void

@@ -1,7 +1,8 @@
 #include "crawler/simhash.h"
 
-#define SAMPLE_MASK 3u
+#define SAMPLE_MASK 7u
 #define MULTIPLIER 0x9E3779B97F4A7C15u
+#define WORD_BEGINS 0x2545F4914F6CDD1Du
 
 /* What a byte is in a word: 0 = the word ends, else the byte that is hashed. */
 static const uint8_t *
@@ -27,7 +28,7 @@ simhash_init(struct simhash *s)
 static void
 end_word(struct simhash *s)
 {
-    uint64_t h = s->word;
+    uint64_t h = s->word * MULTIPLIER;
 
     s->word = 0;
     h ^= h >> 32;
@@ -35,7 +36,7 @@ end_word(struct simhash *s)
     h ^= h >> 32;
     if ((h & SAMPLE_MASK) != 0)
         return;
-    h *= MULTIPLIER; /* the two sampled bits must not be the same in all words */
+    h *= MULTIPLIER; /* the sampled bits must not be the same in all words */
     h ^= h >> 29;
     h *= MULTIPLIER;
     s->n_words++;
@@ -46,23 +47,26 @@ end_word(struct simhash *s)
 void
 simhash_text(struct simhash *s, struct slice text, bool is_apart)
 {
-    const uint8_t *class = byte_class();
+    const uint8_t *class = byte_class(), *p = (const uint8_t *)text.p, *end = p + text.n;
     uint64_t word;
 
     if (is_apart && s->word != 0)
         end_word(s);
-    word = s->word;
-    for (size_t i = 0; i < text.n; i++) {
-        uint8_t c = class[(uint8_t)text.p[i]];
-        if (c != 0) {
-            word = (word ^ c) * MULTIPLIER;
-        } else if (word != 0) {
-            s->word = word;
-            end_word(s);
-            word = 0;
+    while (p < end) {
+        if (s->word == 0) {
+            while (p < end && class[*p] == 0)
+                p++;
+            if (p == end)
+                return;
+            s->word = WORD_BEGINS;
         }
+        /* A rotation is all the mixing that a byte gets: two cycles; the word's end makes up for it. */
+        for (word = s->word; p < end && class[*p] != 0; p++)
+            word = (word << 7 | word >> 57) ^ class[*p];
+        s->word = word == 0 ? 1 : word;
+        if (p < end)
+            end_word(s);
     }
-    s->word = word;
 }
 
 uint64_t

@@ -1,7 +1,7 @@
 /* simhash.h - 64 bits that differ little between texts that differ little (Charikar 2002)
  *
- * Words are runs of letters, digits and bytes above ASCII, in lower case as far as ASCII goes. One word in four counts
- * (by its hash, so that the same words count everywhere): near-duplicates are found as well, at a quarter of the price.
+ * Words are runs of letters, digits and bytes above ASCII, in lower case as far as ASCII goes. One word in eight counts
+ * (by its hash, so that the same words count everywhere): near-duplicates are found as well, at an eighth of the price.
  * Pages with less than SIMHASH_MIN_WORDS counted words have no simhash: 0.
  */
 #ifndef ORB_CRAWLER_SIMHASH_H
