@@ -121,17 +121,21 @@ struct front_conf {
     enum outcome (*judge)(void *arg, const struct url *u, const struct front_link *link);
     /* a lease or a top-up of lease_id for slot is loaded: send it. May call front_end_lease(). */
     void (*on_lease)(void *arg, unsigned slot, const struct front_lease *lease);
+    /* the lease is over: nothing of it is outstanding, and no top-up will come. May be NULL. */
+    void (*on_lease_end)(void *arg, unsigned slot, uint64_t lease_id);
     /* everything queued before the front_mark() that gave this cookie is committed */
     void (*on_committed)(void *arg, uint64_t cookie);
-    /* a write failed: err is ORB_EFULL (paused until there is room), ORB_EIO or ORB_ECORRUPT (fatal); sentence BORROWED */
+    /* a write failed: err is ORB_EFULL, ORB_EBUSY or ORB_ENOMEM (tried again until it works; then comes err 0), anything
+     * else is final: nothing more is written. sentence BORROWED. While there is trouble, front_is_congested(). */
     void (*on_trouble)(void *arg, int err, const char *sentence);
     void *arg;
+    const struct urlkey_rules *key_rules; /* for the crawl key; NULL = built-in; BORROWED as long as the front lives */
 };
 
 struct front_recovery { /* what front_open() found */
     bool is_new, was_unclean;
     uint64_t n_urls, n_hosts;
-    uint64_t first_unchecked_url; /* DONE since the last clean checkpoint: rowid marks for invariant 7 */
+    uint64_t first_unchecked_url; /* was_unclean: 1, for any row may be concerned; front_recheck() finds which */
     double seconds;
 };
 
@@ -159,6 +163,7 @@ enum front_verdict front_offer(struct front *f, const struct front_link *link);
 int front_result(struct front *f, const struct front_result *result);       /* ORB_ENOTFOUND: not of this lease */
 int front_host_news(struct front *f, const struct front_host_news *news);
 int front_report_end(struct front *f, uint64_t now_ms, uint64_t wall_ms);   /* tops the lease up, or ends it when empty */
+/* The report is dropped: no result and no news count. Links offered so far stay: they were found, and the page comes again. */
 void front_report_abort(struct front *f);
 
 /* Leases one group's window to a slot: on_lease follows (possibly at once). Returns whether one was found. */
@@ -171,6 +176,17 @@ void front_stop_topup(struct front *f, uint64_t lease_id);
 /* The slot's process is confirmed dead: all its leases return; each of their hosts waits a full delay from now. suspects:
  * URLs that may have killed it (retried alone; two deaths in probation quarantine them). Not an attempt. */
 void front_slot_died(struct front *f, unsigned slot, const uint64_t *suspects, unsigned n_suspects, uint64_t now_ms);
+
+/* After an unclean start, before anything else (7): asks verify() on the journal thread, while the loop's waits, about every
+ * URL that became DONE since the last clean stop or front_note_durable(); false queues it again. */
+typedef bool front_verify_fn(void *arg, uint64_t url_id);
+int front_recheck(struct front *f, front_verify_fn *verify, void *arg, uint64_t *n_missing) ORB_MUST_USE;
+/* Whatever was reported up to this Unix time is on the disk (pages.db checkpointed, WARC files synced). */
+void front_note_durable(struct front *f, uint64_t wall_ms);
+/* fn(arg) on the journal thread, between transactions, about every_ms: what may wait for the disk. Waits for the thread. */
+void front_set_idle_job(struct front *f, void (*fn)(void *arg), void *arg, uint32_t every_ms);
+/* Waits until everything so far is committed and delivers what came back (on_lease ...): starts, ends, tests. */
+int front_sync(struct front *f);
 
 uint64_t front_mark(struct front *f);            /* a cookie for on_committed: everything queued so far */
 bool front_is_finished(const struct front *f);   /* (6) */
