@@ -104,9 +104,12 @@ static enum outcome
 chain_run(struct chain *c, decode_layer_fn *layer)
 {
     struct decode_sink sink = { .out = c->out, .ceiling_bytes = c->ceiling_bytes, .n_input_bytes = c->in.n };
+    enum outcome o;
 
     buf_clear(c->out);
-    return layer(&sink, c->in);
+    o = layer(&sink, c->in);
+    decode_sink_trim(&sink);
+    return o;
 }
 
 /* What the last chain_run() gave is the input of the next. */

@@ -19,6 +19,8 @@ struct decode_sink {
 enum outcome decode_sink_room(struct decode_sink *sink, uint8_t **at, size_t *n_bytes);
 /* n_bytes were written at `at`. OUTCOME_OK, or OUTCOME_DECODED_TOO_LARGE: one of them was the spill. */
 enum outcome decode_sink_commit(struct decode_sink *sink, const uint8_t *at, size_t n_bytes);
+/* At the end: gives back what a leap took too much. */
+void decode_sink_trim(struct decode_sink *sink);
 /* The stream says that it will give n_bytes more: room for them at once, when the ceiling allows. */
 enum outcome decode_sink_expect(struct decode_sink *sink, size_t n_bytes);
 

@@ -1,7 +1,25 @@
 #include "crawler/decode_layer.h"
 
-#define FIRST_BYTES 4096
+#define FIRST_BYTES ((size_t)4096)
+#define LARGE_BYTES ((size_t)4 << 20)
+#define LEAP_BYTES ((size_t)64 << 20)
 #define USUAL_RATIO 4 /* HTML by gzip */
+
+/* The next size: geometric, so that a byte moves a bounded number of times; from LARGE_BYTES on in one leap, because memory
+ * that is not written to costs nothing, but old and new copies of something large do. */
+static size_t
+next_cap(const struct decode_sink *s)
+{
+    size_t cap = s->out->cap, n;
+
+    if (s->out->n == 0)
+        n = ORB_MAX(s->n_input_bytes > SIZE_MAX / USUAL_RATIO ? SIZE_MAX : s->n_input_bytes * USUAL_RATIO, FIRST_BYTES);
+    else
+        n = cap + cap / 2 + 1;
+    if (n >= LARGE_BYTES)
+        n = ORB_MAX(n, LEAP_BYTES);
+    return ORB_MIN(n, s->ceiling_bytes);
+}
 
 enum outcome
 decode_sink_room(struct decode_sink *s, uint8_t **at, size_t *n_bytes)
@@ -13,15 +31,27 @@ decode_sink_room(struct decode_sink *s, uint8_t **at, size_t *n_bytes)
         *n_bytes = sizeof s->spill;
         return OUTCOME_OK;
     }
-    if (out->p == NULL || out->n == out->cap) {
-        size_t more = out->n == 0 ? ORB_MAX(s->n_input_bytes * USUAL_RATIO, (size_t)FIRST_BYTES) : out->cap / 2 + 1;
-        /* geometric: a byte moves a bounded number of times */
-        if (buf_reserve(out, ORB_MIN(more, s->ceiling_bytes - out->n)) != 0)
-            return OUTCOME_TOO_MUCH_MEMORY;
-    }
+    if ((out->p == NULL || out->n == out->cap) && buf_reserve(out, next_cap(s) - out->n) != 0
+        && buf_reserve(out, ORB_MIN(out->cap / 2 + 1, s->ceiling_bytes - out->n)) != 0)
+        return OUTCOME_TOO_MUCH_MEMORY;
     *at = (uint8_t *)out->p + out->n;
     *n_bytes = ORB_MIN(out->cap, s->ceiling_bytes) - out->n;
     return OUTCOME_OK;
+}
+
+void
+decode_sink_trim(struct decode_sink *s)
+{
+    struct buf *out = s->out;
+    char *p;
+
+    if (out->cap < LARGE_BYTES || out->cap - out->n < out->cap / 4)
+        return;
+    p = mem_realloc(out->domain, out->p, out->n + 1);
+    if (p == NULL)
+        return;
+    out->p = p;
+    out->cap = out->n;
 }
 
 enum outcome
