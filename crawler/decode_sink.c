@@ -5,8 +5,8 @@
 #define LEAP_BYTES ((size_t)64 << 20)
 #define USUAL_RATIO 4 /* HTML by gzip */
 
-/* The next size: geometric, so that a byte moves a bounded number of times; from LARGE_BYTES on in one leap, because memory
- * that is not written to costs nothing, but old and new copies of something large do. */
+/* The next size: geometric, so that a byte moves a bounded number of times; from LARGE_BYTES on in one leap, because
+ * memory that is not written to costs nothing, but old and new copies of something large do. */
 static size_t
 next_cap(const struct decode_sink *s)
 {
