@@ -6,7 +6,9 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
-#define OPEN_TIMEOUT_MS 10000 /* several workers come up at once; afterwards nobody waits */
+#define OPEN_TIMEOUT_MS 100 /* several workers come up at once; afterwards nobody waits */
+#define OPEN_TRIES 100      /* 2 to 12 s in all */
+#define OPEN_PAUSE_MS 20
 #define DB_PAGE_BYTES 8192
 
 int
@@ -174,12 +176,15 @@ static int
 schema_is_ours(struct sqlite3 *db, const char *path, const struct db_schema *schema, int64_t *version, struct buf *error)
 {
     int64_t id = 0, n_tables = 0;
-    int err = read_int(db, "PRAGMA user_version", version);
+    int err = db_exec(db, "BEGIN"); /* one look: another process may be making the tables right now */
 
+    if (err == 0)
+        err = read_int(db, "PRAGMA user_version", version);
     if (err == 0)
         err = read_int(db, "PRAGMA application_id", &id);
     if (err == 0)
         err = read_int(db, "SELECT count(*) FROM sqlite_master", &n_tables);
+    db_rollback(db);
     if (err == ORB_ECORRUPT)
         return say(error, err, path, "is damaged or no database; restore it, or move the crawl's folder away and begin again");
     if (err != 0)
@@ -237,6 +242,22 @@ set_up(struct sqlite3 *db, const char *path, unsigned flags, const struct db_sch
     return err == 0 ? 0 : say(error, err, path, sqlite3_errmsg(db));
 }
 
+/* Turning a new file into WAL fails at once, whatever the busy timeout, when somebody else does it at that moment. */
+static int
+set_up_patiently(struct sqlite3 *db, const char *path, unsigned flags, const struct db_schema *schema, struct buf *error)
+{
+    size_t n_before = error == NULL ? 0 : error->n;
+    int err = set_up(db, path, flags, schema, error);
+
+    for (int i = 0; i < OPEN_TRIES && err == ORB_EBUSY; i++) {
+        if (error != NULL)
+            buf_truncate(error, n_before);
+        sqlite3_sleep(OPEN_PAUSE_MS);
+        err = set_up(db, path, flags, schema, error);
+    }
+    return err;
+}
+
 int
 db_open(struct sqlite3 **out, const char *path, unsigned flags, const struct db_schema *schema, struct buf *error)
 {
@@ -258,7 +279,7 @@ db_open(struct sqlite3 **out, const char *path, unsigned flags, const struct db_
     }
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, OPEN_TIMEOUT_MS);
-    err = set_up(db, path, flags, schema, error);
+    err = set_up_patiently(db, path, flags, schema, error);
     if (err != 0)
         goto fail;
     sqlite3_busy_timeout(db, 0);

@@ -257,6 +257,33 @@ TEST(store__prepare_refuses_while_a_writer_lives)
     assert_int_equal(store_close(&s), 0);
 }
 
+TEST(store__many_may_begin_at_once)
+{
+    for (int round = 0; round < 20; round++) {
+        struct sample_dirs d = sample_dirs_new();
+        pid_t pids[4];
+
+        for (int i = 0; i < 4; i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) {
+                struct store_conf conf = sample_conf(&d);
+                struct store *s = NULL;
+                int err = store_open(&s, &conf, NULL);
+
+                if (err == 0)
+                    store_close(&s);
+                _exit(-err);
+            }
+        }
+        for (int i = 0; i < 4; i++) {
+            int status;
+
+            assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+            assert_int_equal(status, 0);
+        }
+    }
+}
+
 TEST(store__a_missing_folder_is_an_error_that_names_it)
 {
     struct sample_dirs d = sample_dirs_new();
@@ -275,5 +302,5 @@ TEST(store__a_missing_folder_is_an_error_that_names_it)
 TESTS(T(store__keeps_an_answer_as_records_and_a_row), T(store__a_second_answer_replaces_the_row),
       T(store__not_modified_keeps_the_stored_page), T(store__batch_full_is_again), T(store__busy_keeps_the_batch),
       T(store__rotates_and_starts_each_file_with_warcinfo), T(store__text_that_is_not_utf8_is_made_so),
-      T(store__prepare_cuts_the_torn_tail_of_a_killed_writer), T(store__prepare_refuses_while_a_writer_lives),
+      T(store__prepare_cuts_the_torn_tail_of_a_killed_writer), T(store__prepare_refuses_while_a_writer_lives), T(store__many_may_begin_at_once),
       T(store__a_missing_folder_is_an_error_that_names_it))
