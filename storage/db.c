@@ -78,7 +78,8 @@ db_step(struct sqlite3_stmt *stmt)
 int
 db_begin(struct sqlite3 *db)
 {
-    return db_exec(db, "BEGIN IMMEDIATE");
+    db_rollback(db); /* one whose rollback failed for want of memory */
+    return sqlite3_get_autocommit(db) ? db_exec(db, "BEGIN IMMEDIATE") : ORB_ENOMEM;
 }
 
 int
@@ -185,6 +186,8 @@ schema_is_ours(struct sqlite3 *db, const char *path, const struct db_schema *sch
     if (err == 0)
         err = read_int(db, "SELECT count(*) FROM sqlite_master", &n_tables);
     db_rollback(db);
+    if (err == 0 && !sqlite3_get_autocommit(db))
+        err = ORB_ENOMEM;
     if (err == ORB_ECORRUPT)
         return say(error, err, path, "is damaged or no database; restore it, or move the crawl's folder away and begin again");
     if (err != 0)
