@@ -318,6 +318,8 @@ decode_iconv(const struct charset *c, struct slice bytes, struct buf *out)
 int
 charset_decode(const struct charset *c, struct slice bytes, struct buf *out)
 {
+    if (bytes.n == 0)
+        return 0;
     switch ((enum charset_codec)c->codec) {
     case CODEC_UTF8:
         return decode_utf8(bytes, out);
@@ -330,7 +332,7 @@ charset_decode(const struct charset *c, struct slice bytes, struct buf *out)
     case CODEC_UTF16BE:
         return decode_utf16(bytes, c->codec == CODEC_UTF16BE, out);
     case CODEC_REPLACEMENT:
-        return bytes.n == 0 ? 0 : buf_append(out, REPLACEMENT, 3);
+        return buf_append(out, REPLACEMENT, 3);
     }
     CHECK_NEVER("a codec without a decoder");
 }

@@ -214,11 +214,12 @@ const struct charset *
 charset_prescan(struct slice body)
 {
     struct slice head = slice_sub(body, 0, CHARSET_PRESCAN_BYTES);
-    struct scan s = { head.p, head.p + head.n };
     const struct charset *found = NULL;
+    struct scan s;
 
     if (head.n == 0)
         return NULL;
+    s = (struct scan){ head.p, head.p + head.n };
     if (slice_starts_with(head, slice_of("<\0?\0x\0", 6)))
         return charset_find(SLICE_LITERAL("utf-16le"));
     if (slice_starts_with(head, slice_of("\0<\0?\0x", 6)))
