@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static const char help[] =
-    "usage: orb audit DIR [--json] [--memory MIB]\n\n"
+    "usage: orb audit DIR [--json] [--memory MIB] [--key-rules FILE]\n\n"
     "Checks a crawl directory, without changing it:\n\n"
     "  books   URLs per state add up to all that were ever seen and to the live counters; every URL that is done has a page;\n"
     "          no URL is there twice\n"
@@ -19,7 +19,8 @@ static const char help[] =
     "Records that were replaced by a later fetch of the same URL are counted, not blamed. Of each kind of finding the first\n"
     "20 are named.\n\n"
     "  --json         one JSON object: counts and findings\n"
-    "  --memory MIB   for comparing URLs (256); with less, pages are read more than once\n\n"
+    "  --memory MIB   for comparing URLs (256); with less, pages are read more than once\n"
+    "  --key-rules FILE   as the crawl was given it: which URLs are one page\n\n"
     "exit codes: 0 all agrees, 1 findings (or it could not be read), 2 usage\n";
 
 struct report {
@@ -132,10 +133,12 @@ int
 cmd_audit(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "json", no_argument, NULL, 'j' }, { "memory", required_argument, NULL, 'm' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+        { "json", no_argument, NULL, 'j' }, { "memory", required_argument, NULL, 'm' }, { "key-rules", required_argument, NULL, 'k' },
+        { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
     };
     struct report r = { .is_json = false };
     struct crawl_read c;
+    const char *rules = NULL;
     unsigned mib = 0;
     int option, code;
     char rest;
@@ -149,13 +152,16 @@ cmd_audit(int argc, char **argv)
                 return usage_error("--memory wants MiB, from 1 to 1048576");
             r.audit.memory_bytes = (size_t)mib * 1024 * 1024;
             break;
+        case 'k': rules = optarg; break;
         case 'h': fputs(help, stdout); return EXIT_DONE;
         default: return usage_error("bad option");
         }
     if (argc - optind != 1)
         return usage_error("want one DIR");
     buf_init(&r.findings, MEM_DEFAULT, BUF_NO_CEILING);
-    code = crawl_read_open(&c, "audit", argv[optind], false) == 0 ? run(&c, &r) : EXIT_FAILED;
+    code = EXIT_FAILED;
+    if (crawl_read_open(&c, "audit", argv[optind], false) == 0 && (rules == NULL || crawl_read_key_rules(&c, rules) == 0))
+        code = run(&c, &r);
     crawl_read_close(&c);
     buf_fini(&r.findings);
     return code;

@@ -1,11 +1,13 @@
 #include "cluster/crawl_read.h"
 
+#include "cluster/batch.h"
 #include "cluster/cmd.h"
 #include "crawler/fingerprint.h"
 #include "crawler/outcome.h"
 #include "crawler/parse.h"
 #include "storage/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -30,7 +32,7 @@ key_of(void *arg, struct slice url)
 {
     struct crawl_read *c = arg;
 
-    if (url_parse(&c->url, url, NULL) != 0 || url_key(&c->key, &c->url, NULL) != 0)
+    if (url_parse(&c->url, url, NULL) != 0 || url_key(&c->key, &c->url, c->key_rules) != 0)
         return 0;
     return fingerprint(&c->fingerprint_key, buf_slice(&c->key));
 }
@@ -70,9 +72,32 @@ crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool
     return err;
 }
 
+int
+crawl_read_key_rules(struct crawl_read *c, const char *file)
+{
+    struct buf text;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int err = fd < 0 ? orb_error_from_errno(errno) : 0;
+
+    buf_init(&text, MEM_DEFAULT, 1024 * 1024);
+    if (err == 0)
+        err = batch_read_all(&text, fd);
+    if (err == 0)
+        err = urlkey_rules_new(&c->key_rules, buf_slice(&text), &c->error);
+    if (err != 0) {
+        fprintf(stderr, "orb %s: --key-rules %s: %s\n", c->command, file, c->error.n > 0 ? c->error.p : orb_strerror(err));
+        buf_clear(&c->error);
+    }
+    if (fd >= 0)
+        close(fd);
+    buf_fini(&text);
+    return err;
+}
+
 void
 crawl_read_close(struct crawl_read *c)
 {
+    urlkey_rules_free(&c->key_rules);
     sql_close(&c->sql);
     url_fini(&c->url);
     buf_fini(&c->key);

@@ -43,19 +43,22 @@ on_highest(struct audit *a, struct sqlite3_stmt *stmt)
     return audit_find(a, AUDIT_BOOKS, "the journal has %" PRIu64 " rows, but its highest url_id is %" PRIu64, a->n_urls, highest);
 }
 
-/* Column 0: the state; column 1: what the counters say, NULL when they do not say. */
+/* Column 0: the state, AUDIT_STATES = all; column 1: what the counters say, NULL when they do not say. */
 static int
 on_counter(struct audit *a, struct sqlite3_stmt *stmt)
 {
     int64_t state = db_column_int(stmt, 0), n = db_column_int(stmt, 1);
+    uint64_t expected = state == AUDIT_STATES ? a->n_urls : a->n_state[state];
 
     if (sqlite3_column_type(stmt, 1) == SQLITE_NULL)
         return 0;
+    if (state == AUDIT_STATES || state == URLDB_EXCLUDED) /* counted, without a row */
+        expected += a->n_excluded_dropped;
     a->has_counters = true;
-    if ((uint64_t)n == a->n_state[state])
+    if ((uint64_t)n == expected)
         return 0;
-    return audit_find(a, AUDIT_BOOKS, "the live counter of %s URLs says %" PRId64 ", the journal has %" PRIu64, state_names[state], n,
-                      a->n_state[state]);
+    return audit_find(a, AUDIT_BOOKS, "the live counter of %s URLs says %" PRId64 ", the journal makes it %" PRIu64,
+                      state == AUDIT_STATES ? "all discovered" : state_names[state], n, expected);
 }
 
 static int
@@ -108,10 +111,10 @@ audit_books(struct audit *a)
         err = each_row(a, "SELECT coalesce(sum(e.value), 0) FROM frontier.meta m, json_each(m.value) e"
                           " WHERE m.key = 'excluded_dropped' AND json_valid(m.value) AND e.type = 'integer'", on_dropped);
     if (err == 0 && !a->is_running)
-        err = each_row(a, "WITH name(state, text) AS (VALUES (0, 'ready'), (0, 'queued'), (1, 'done'), (2, 'waiting'), (3, 'failed'),"
-                          " (4, 'excluded'), (5, 'quarantined'))"
-                          " SELECT n.state, coalesce(json_extract(m.value, '$.' || n.text), json_extract(m.value, '$.state.' || n.text))"
-                          " FROM frontier.meta m, name n WHERE m.key = 'books' AND json_valid(m.value)", on_counter);
+        err = each_row(a, "WITH name(state, text) AS (VALUES (0, 'queued'), (1, 'done'), (2, 'waiting'), (3, 'failed'),"
+                          " (4, 'excluded'), (5, 'quarantined'), (6, 'discovered'))"
+                          " SELECT n.state, json_extract(m.value, '$.' || n.text) FROM frontier.meta m, name n"
+                          " WHERE m.key = 'books' AND json_valid(m.value)", on_counter);
     if (err == 0)
         err = each_row(a, "SELECT u.url_id, u.url FROM frontier.url u LEFT JOIN main.page p ON p.url_id = u.url_id"
                           " WHERE u.state = 1 AND p.url_id IS NULL", on_no_page);

@@ -66,7 +66,7 @@ make_crawl(void)
          "CREATE TABLE meta(key TEXT PRIMARY KEY, value);"
          "INSERT INTO url(url_id, url, state, outcome) VALUES (1, 'http://a.test/1', 1, 1), (2, 'http://a.test/2', 1, 1),"
          " (3, 'http://a.test/3', 1, 1), (4, 'http://b.test/out', 4, 36), (5, 'http://a.test/5', 2, 16);"
-         "INSERT INTO meta VALUES ('books', '{\"ready\": 0, \"done\": 3, \"waiting\": 1, \"failed\": 0, \"excluded\": 1, \"quarantined\": 0}')");
+         "INSERT INTO meta VALUES ('books', '{\"discovered\": 5, \"queued\": 0, \"done\": 3, \"waiting\": 1, \"failed\": 0, \"excluded\": 1, \"quarantined\": 0}')");
     return d;
 }
 
@@ -157,7 +157,7 @@ TEST(audit__a_page_of_no_url_or_of_another_is_found)
     struct sample_dirs d = make_crawl();
 
     exec(&d, "coordinator/frontier.db", "UPDATE url SET url = 'http://a.test/x' WHERE url_id = 2; INSERT INTO url(url_id, url, state) VALUES"
-                                        " (6, 'http://a.test/2', 4); UPDATE meta SET value = json_set(value, '$.excluded', 2)");
+                                        " (6, 'http://a.test/2', 4); UPDATE meta SET value = json_set(value, '$.excluded', 2, '$.discovered', 6)");
     assert_finds(&d, AUDIT_NO_URL, 1);
 }
 
@@ -176,7 +176,8 @@ TEST(audit__a_link_that_got_lost_is_found_unless_exclusions_were_dropped)
 
     exec(&d, "coordinator/frontier.db", "UPDATE url SET url = 'http://b.test/other' WHERE url_id = 4");
     assert_finds(&d, AUDIT_LINK, 1);
-    exec(&d, "coordinator/frontier.db", "INSERT INTO meta VALUES ('excluded_dropped', '{\"out_of_scope\": 12}')");
+    exec(&d, "coordinator/frontier.db", "INSERT INTO meta VALUES ('excluded_dropped', '{\"out_of_scope\": 12}');"
+                                        "UPDATE meta SET value = json_set(value, '$.excluded', 13, '$.discovered', 17) WHERE key = 'books'");
     audit(&d, 0, &a);
     assert_int_equal(audit_n_findings(&a), 0);
     assert_int_equal(a.n_excluded_dropped, 12);
@@ -188,7 +189,7 @@ TEST(audit__links_of_a_page_that_was_not_reported_are_not_judged)
     struct sample_dirs d = make_crawl();
 
     exec(&d, "coordinator/frontier.db", "UPDATE url SET url = 'http://b.test/other' WHERE url_id = 4; UPDATE url SET state = 0 WHERE url_id = 1;"
-                                        "UPDATE meta SET value = json_set(value, '$.done', 2, '$.ready', 1)");
+                                        "UPDATE meta SET value = json_set(value, '$.done', 2, '$.queued', 1)");
     assert_finds(&d, AUDIT_LINK, 0);
 }
 
@@ -269,7 +270,7 @@ TEST(audit__parts_find_what_one_pass_finds)
 
     exec(&d, "coordinator/frontier.db",
          "WITH n(i) AS (SELECT 6 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO url(url_id, url, state)"
-         " SELECT i, 'http://c.test/' || i, 4 FROM n; UPDATE meta SET value = json_set(value, '$.excluded', 4996);"
+         " SELECT i, 'http://c.test/' || i, 4 FROM n; UPDATE meta SET value = json_set(value, '$.excluded', 4996, '$.discovered', 5000);"
          "UPDATE url SET url = 'http://c.test/4000?sid=2' WHERE url_id = 4;");
     audit(&d, 16 * 1024, &a); /* 1,024 slots a part */
     assert_int_equal(a.n_findings[AUDIT_DUPLICATE], 1);
