@@ -206,7 +206,8 @@ handle_options(struct handle *h, struct mux *mux)
     err |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, mux);
     err |= curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     /* set always, so that no variable of the environment is looked at */
-    err |= curl_easy_setopt(e, CURLOPT_PROXY, conf->proxy != NULL ? conf->proxy : "");
+    err |= curl_easy_setopt(e, CURLOPT_PROXY, mux->proxy.n > 0 ? mux->proxy.p : "");
+    err |= curl_easy_setopt(e, CURLOPT_RESOLVE, mux->proxy_address);
     err |= curl_easy_setopt(e, CURLOPT_NOPROXY, "");
     err |= tls_handle_options(e, mux);
     return err;
@@ -304,6 +305,22 @@ fetch_aim(struct fetch *f)
     return err;
 }
 
+/* Through a proxy the guard is asked here, about a host that is an address itself: only the proxy sees the others'. */
+static bool
+is_refused_before_proxy(const struct fetch *f)
+{
+    for (unsigned i = 0; i < f->n_addresses; i++) {
+        struct sockaddr_storage ss = { .ss_family = f->addresses[i].family };
+        if (ss.ss_family == AF_INET)
+            memcpy(&((struct sockaddr_in *)(void *)&ss)->sin_addr, f->addresses[i].bytes, 4);
+        else
+            memcpy(&((struct sockaddr_in6 *)(void *)&ss)->sin6_addr, f->addresses[i].bytes, 16);
+        if (guard_permits(f->mux->conf->guard, (const struct sockaddr *)(const void *)&ss))
+            return false;
+    }
+    return f->mux->conf->proxy != NULL && f->n_addresses > 0;
+}
+
 static int
 fetch_fill(struct fetch *f, const struct fetch_request *r)
 {
@@ -366,12 +383,15 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
     f->started_at = ev_now(mux->loop);
     f->page->fetched_at_ms = (uint64_t)(f->started_at * 1000.0);
     fetch_enter(f, FETCH_CONNECTING);
-    err = mux_attach(mux, f);
+    f->was_refused_by_guard = is_refused_before_proxy(f);
+    err = f->was_refused_by_guard ? 0 : mux_attach(mux, f);
     if (err != 0)
         goto fail;
     list_push_back(&mux->fetches, &f->node);
     mux->stats.n_requests++;
     mux->stats.n_in_flight++;
+    if (f->was_refused_by_guard)
+        fetch_cancel(f, OUTCOME_ADDRESS_BLOCKED);
     if (handle != NULL)
         *handle = f;
     return 0;
@@ -505,7 +525,8 @@ fetch_end_cancelled(struct fetch *f)
     CHECK(f->cancelled != OUTCOME_NONE);
     mux_detach(f->mux, f);
     f->mux->n_cancelled--;
-    fetch_measure(f);
+    if (f->state == FETCH_RECEIVING)
+        fetch_measure(f);
     f->page->outcome = f->cancelled;
     if (f->is_head_complete)
         f->page->truncated = "time";

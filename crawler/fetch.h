@@ -7,6 +7,9 @@
  * libcurl's multi interface on libev (mux.h) does the transfer. It never resolves (CURLOPT_CONNECT_TO), never follows a
  * redirect, never decodes, never looks at the environment's proxies, and asks the guard about each address it opens.
  *
+ * A connection that cannot be made is tried at the host's next address; one that was kept and turns out dead is made anew.
+ * Reused connections belong to one name, address, port and scheme. TLS sessions are kept per host (tls.h).
+ *
  * Ownership  fetch_start() copies what it needs of the request; done() gets a NEW page and STEALS nothing of the caller.
  *            done() is called exactly once, from the loop, never from inside fetch_start().
  */
@@ -30,10 +33,12 @@ struct mux_conf {
     const struct guard *guard;
     const char *user_agent;      /* the whole header value */
     const char *const *headers;  /* further header lines, NULL-terminated; may be NULL */
-    const char *proxy;           /* NULL = none */
+    const char *proxy;           /* http, https, socks5(h), socks4(a); NULL = none. It is told names, so that hosts need no
+                                  * addresses; a host that is itself an address is still shown to the guard. */
+    const struct dns_conf *dns;  /* looks the proxy's name up; NULL = the system's */
     const char *ca_file;         /* NULL = Debian's bundle */
     unsigned max_connections;    /* kept and open, of all hosts */
-    unsigned max_per_host;
+    unsigned max_per_host;       /* not used here: the worker paces hosts, a limit in libcurl would queue unseen */
     bool is_insecure;            /* --insecure: certificates are not checked */
     bool is_http2;               /* offer h2 over TLS */
 };
@@ -58,11 +63,13 @@ struct mux_stats {
     unsigned n_in_flight;
 };
 
+/* curl_init_libraries() comes first. ORB_ENOMEM; ORB_EINVAL: a header line or the proxy's URL; ORB_ENOTFOUND: its name. */
 int mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf) ORB_MUST_USE;
 void mux_free(struct mux **mux);        /* cancels what is in flight; their done() get OUTCOME_NOT_STARTED pages */
 void mux_stats(const struct mux *mux, struct mux_stats *out);
 void mux_tick(struct mux *mux);         /* about once a second: pools decay */
 
+/* ORB_ENOMEM; ORB_EINVAL: no address to ask (and no proxy). */
 int fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn *done, void *arg,
                 struct fetch **handle) ORB_MUST_USE; /* *handle: BORROWED until done(); may be NULL */
 void fetch_cancel(struct fetch *fetch, enum outcome why); /* done() follows from the loop */

@@ -285,6 +285,8 @@ mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
     ev_unref(loop); /* it alone keeps no loop alive */
     err = request_headers_init(mux);
     if (err == 0)
+        err = proxy_init(mux);
+    if (err == 0)
         err = tls_cache_new(&mux->tls);
     if (err == 0)
         err = multi_open(mux);
@@ -330,6 +332,7 @@ mux_free(struct mux **out)
     ev_prepare_stop(mux->loop, &mux->prepare);
     curl_slist_free_all(mux->headers);
     buf_fini(&mux->header_lines);
+    proxy_fini(mux);
     mux->magic = 0;
     MEM_FREE(MEM_CURL, out);
 }

@@ -30,7 +30,7 @@ struct handle {
     char error[CURL_ERROR_SIZE];
 };
 
-struct fetch_address { uint8_t family; uint8_t bytes[16]; uint32_t scope; };
+struct fetch_address { uint8_t family; uint8_t bytes[16]; };
 
 enum fetch_state { FETCH_IDLE, FETCH_CONNECTING, FETCH_RECEIVING, FETCH_DONE };
 
@@ -75,6 +75,8 @@ struct mux {
     int n_sockets;
     struct curl_slist *headers;         /* of every request; tail of each request's own list */
     struct buf header_lines;            /* ... as sent */
+    struct buf proxy;                   /* what libcurl is given; empty = none */
+    struct curl_slist *proxy_address;   /* CURLOPT_RESOLVE for its name; NULL = it is an address */
     struct mux_stats stats;
 };
 
@@ -92,10 +94,13 @@ void fetch_end_cancelled(struct fetch *f);
 extern struct object_type fetch_type;
 
 /* request.c: what is asked. Fills handle->text and page->request. */
-struct request_text;
 int request_build(struct handle *h, struct page *page, const struct mux *mux, const struct fetch_request *request) ORB_MUST_USE;
 int request_point(struct handle *h, const struct fetch_address *address, uint16_t port) ORB_MUST_USE; /* connect_to */
 int request_headers_init(struct mux *mux) ORB_MUST_USE;
+
+/* proxy.c */
+int proxy_init(struct mux *mux) ORB_MUST_USE; /* ORB_EINVAL, ORB_ENOTFOUND, ORB_ENOMEM */
+void proxy_fini(struct mux *mux);
 
 /* verdict.c: what became of it. */
 void verdict_of_curl(struct fetch *f, CURLcode code);

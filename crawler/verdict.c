@@ -33,9 +33,19 @@ receive_kind(struct fetch *f)
 
     if (strstr(error, "chunked-encoding") != NULL)
         return OUTCOME_PROTOCOL;
+    if (strstr(error, "CONNECT tunnel failed") != NULL || strstr(error, "from proxy after CONNECT") != NULL)
+        return OUTCOME_PROXY_FAILED;
     if (!f->is_head_complete && strstr(error, "oo large response headers") != NULL)
         return OUTCOME_HEADER_TOO_LARGE;
     return OUTCOME_RESET;
+}
+
+static enum outcome
+connect_kind(struct fetch *f)
+{
+    if (f->mux->conf->proxy != NULL)
+        return OUTCOME_PROXY_FAILED;
+    return f->was_refused_by_guard && !f->was_connect_tried ? OUTCOME_ADDRESS_BLOCKED : OUTCOME_CONNECT_FAILED;
 }
 
 static enum outcome
@@ -48,8 +58,7 @@ outcome_of_code(struct fetch *f, CURLcode code)
     case CURLE_PROXY: return OUTCOME_PROXY_FAILED;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_INTERFACE_FAILED:
-    case CURLE_COULDNT_CONNECT: return f->was_refused_by_guard && !f->was_connect_tried ? OUTCOME_ADDRESS_BLOCKED
-                                       : OUTCOME_CONNECT_FAILED;
+    case CURLE_COULDNT_CONNECT: return connect_kind(f);
     case CURLE_OPERATION_TIMEDOUT: return timeout_kind(f);
     case CURLE_OUT_OF_MEMORY: return memory_kind(f);
     case CURLE_RECV_ERROR: return receive_kind(f);
@@ -79,6 +88,8 @@ sentence_of(struct fetch *f, enum outcome outcome, CURLcode code)
 {
     if (outcome == OUTCOME_HEADER_TOO_LARGE)
         return "a header line, or all of them, over libcurl's limit";
+    if (outcome == OUTCOME_ADDRESS_BLOCKED) /* "::address:port" */
+        return f->handle->connect_to + 2;
     if (outcome == OUTCOME_TIMEOUT && f->header_bytes == 0)
         return "no answer to the request";
     return f->handle->error[0] != '\0' ? f->handle->error : curl_easy_strerror(code);

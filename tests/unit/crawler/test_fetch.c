@@ -25,6 +25,8 @@ serve(struct peer *p, const char *path, const char *request)
 {
     char text[64];
 
+    if (strncmp(request, "CONNECT ", 8) == 0)
+        return peer_say(p, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
     if (strncmp(path, "http://", 7) == 0) /* asked as a proxy */
         return say_body(p, "X-Proxy: yes\r\n", request);
     if (strcmp(path, "/count") == 0) {
@@ -266,6 +268,7 @@ TEST(fetch__asks_the_guard_about_each_address)
     fetching_open(&t);
     p = get(&t, "127.0.0.1,::1,10.1.2.3,169.254.169.254", "http://a.test:%u/", plain.port);
     assert_int_equal(p->outcome, OUTCOME_ADDRESS_BLOCKED);
+    assert_non_null(strstr(p->error, "169.254.169.254:"));
     page_unref(&p);
     assert_int_equal(guard_allow(&t.guard, SLICE_LITERAL("127.0.0.1/32")), 0);
     p = get(&t, "10.1.2.3,127.0.0.1", "http://a.test:%u/", plain.port);
@@ -308,8 +311,48 @@ TEST(fetch__goes_through_a_proxy_when_told)
     assert_slice_str(p->body, p->request.p);
     assert_non_null(strstr(p->request.p, "GET http://no-such-name.test/path?q HTTP/1.1\r\n"));
     page_unref(&p);
+    t.guard.allow_all = false; /* the proxy itself is not the guard's business, a literal host is */
+    p = get(&t, "169.254.169.254", "http://169.254.169.254/");
+    assert_int_equal(p->outcome, OUTCOME_ADDRESS_BLOCKED);
+    page_unref(&p);
+    p = get(&t, "", "http://other.test/");
+    assert_int_equal(p->outcome, OUTCOME_OK);
+    page_unref(&p);
+    p = get(&t, "", "https://other.test/"); /* CONNECT is answered with a status that is no tunnel's */
+    assert_int_equal(p->outcome, OUTCOME_PROXY_FAILED);
+    page_unref(&p);
     fetching_fini(&t);
     unsetenv("no_proxy");
+}
+
+TEST(fetch__looks_its_proxys_name_up_by_itself)
+{
+    struct fetching t;
+    struct page *p;
+    char proxy[64];
+
+    fetching_init(&t);
+    snprintf(proxy, sizeof proxy, "http://localhost:%u", plain.port);
+    t.conf.proxy = proxy;
+    fetching_open(&t);
+    for (unsigned i = 0; i < 3; i++) {
+        p = get(&t, "", "http://name-%u.test/", i);
+        assert_int_equal(p->outcome, OUTCOME_OK);
+        assert_int_equal(n_entries("/proc/self/task"), 3); /* ".", "..", this thread */
+        page_unref(&p);
+    }
+    mux_free(&t.mux);
+    t.conf.proxy = "http://no-such-host.invalid:3128";
+    t.conf.dns = &(struct dns_conf){ .servers = "127.0.0.1:1", .timeout_ms = 100, .tries = 1 };
+    assert_int_equal(mux_new(&t.mux, t.loop, &t.conf), ORB_ENOTFOUND);
+    t.conf.proxy = "ftp://127.0.0.1";
+    assert_int_equal(mux_new(&t.mux, t.loop, &t.conf), ORB_EINVAL);
+    t.conf.proxy = "socks5://127.0.0.1:1";
+    fetching_open(&t);
+    p = get(&t, "", "http://name.test/");
+    assert_int_equal(p->outcome, OUTCOME_PROXY_FAILED);
+    page_unref(&p);
+    fetching_fini(&t);
 }
 
 TEST(fetch__cancelled_ends_from_the_loop)
@@ -468,6 +511,7 @@ main(void)
         T(fetch__asks_the_guard_about_each_address),
         T(fetch__ignores_the_proxies_of_the_environment),
         T(fetch__goes_through_a_proxy_when_told),
+        T(fetch__looks_its_proxys_name_up_by_itself),
         T(fetch__cancelled_ends_from_the_loop),
         T(fetch__ten_thousand_names_leave_nothing_and_start_no_thread),
         T(mux_free__leaves_libcurl_as_it_was),
