@@ -15,6 +15,9 @@
 
 #include "crawler/tls.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #define FETCH_FIRST_BODY_BYTES (16 * 1024)
 #define FETCH_MAX_RESERVE_BYTES (1024 * 1024) /* an announced length is believed up to here */
 #define HANDLE_KEEP_TEXT_BYTES (8 * 1024)
@@ -272,6 +275,15 @@ addresses_copy(struct fetch *f, const struct dns_answer *answer)
     }
 }
 
+/* libcurl 7.88 keeps connections in one list per (scope id, port, address) and probes every idle one of the list for each
+ * request: hundreds of names at one address made that most of the cost. The scope id matters to no connection but to
+ * link-local IPv6 ones, which have their scope in the address; a hash of the origin there makes a list per host. */
+static uint32_t
+scope_of(const char *origin)
+{
+    return (uint32_t)XXH3_64bits(origin, strlen(origin));
+}
+
 /* What changes from one transfer to the next; everything else stays in the handle. */
 static int
 fetch_options(struct fetch *f)
@@ -282,6 +294,7 @@ fetch_options(struct fetch *f)
 
     err |= curl_easy_setopt(e, CURLOPT_REQUEST_TARGET, h->target);
     err |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, h->n_headers > 0 ? h->headers : f->mux->headers);
+    err |= curl_easy_setopt(e, CURLOPT_ADDRESS_SCOPE, (long)scope_of(h->curl_url));
     err |= curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
     err |= curl_easy_setopt(e, CURLOPT_WRITEDATA, f);
     err |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, f);
@@ -507,7 +520,7 @@ void
 fetch_on_end(struct fetch *f, CURLcode code)
 {
     CHECK_OBJECT(f, &fetch_type);
-    mux_detach(f->mux, f);
+    mux_detach(f);
     if (f->cancelled != OUTCOME_NONE) {
         fetch_end_cancelled(f);
         return;
@@ -523,7 +536,7 @@ void
 fetch_end_cancelled(struct fetch *f)
 {
     CHECK(f->cancelled != OUTCOME_NONE);
-    mux_detach(f->mux, f);
+    mux_detach(f);
     f->mux->n_cancelled--;
     if (f->state == FETCH_RECEIVING)
         fetch_measure(f);

@@ -65,7 +65,8 @@ struct mux_stats {
 
 /* curl_init_libraries() comes first. ORB_ENOMEM; ORB_EINVAL: a header line or the proxy's URL; ORB_ENOTFOUND: its name. */
 int mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf) ORB_MUST_USE;
-void mux_free(struct mux **mux);        /* cancels what is in flight; their done() get OUTCOME_NOT_STARTED pages */
+/* Cancels what is in flight: their done() get OUTCOME_NOT_STARTED pages. Never from within done(). */
+void mux_free(struct mux **mux);
 void mux_stats(const struct mux *mux, struct mux_stats *out);
 void mux_tick(struct mux *mux);         /* about once a second: pools decay */
 

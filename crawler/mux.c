@@ -24,9 +24,11 @@
 
 struct mux_socket {
     ev_io io;
-    struct mux *mux;
+    struct mux_multi *multi;
     bool is_wanted; /* a transfer waits for it */
 };
+
+static void multi_close(struct mux_multi **multi);
 
 /* --- libcurl's events --- */
 
@@ -41,12 +43,13 @@ mux_end_cancelled(struct mux *mux)
 }
 
 static void
-mux_drain(struct mux *mux)
+multi_drain(struct mux_multi *m)
 {
+    struct mux *mux = m->mux;
     CURLMsg *msg;
     int n_left;
 
-    while ((msg = curl_multi_info_read(mux->multi, &n_left)) != NULL) {
+    while ((msg = curl_multi_info_read(m->curl, &n_left)) != NULL) {
         struct fetch *f = NULL;
         CURLcode code = msg->data.result; /* msg is gone after the handle is removed */
         if (msg->msg != CURLMSG_DONE)
@@ -59,23 +62,23 @@ mux_drain(struct mux *mux)
 }
 
 static void
-timer_start(struct mux *mux, double after_s)
+timer_start(struct mux_multi *m, double after_s)
 {
-    ev_timer_stop(mux->loop, &mux->timer);
-    ev_timer_set(&mux->timer, after_s, 0.);
-    ev_timer_start(mux->loop, &mux->timer);
+    ev_timer_stop(m->mux->loop, &m->timer);
+    ev_timer_set(&m->timer, after_s, 0.);
+    ev_timer_start(m->mux->loop, &m->timer);
 }
 
 static void
-mux_act(struct mux *mux, curl_socket_t s, int events)
+multi_act(struct mux_multi *m, curl_socket_t s, int events)
 {
     int n_running;
-    CURLMcode code = curl_multi_socket_action(mux->multi, s, events, &n_running);
+    CURLMcode code = curl_multi_socket_action(m->curl, s, events, &n_running);
 
     CHECK(code == CURLM_OK || code == CURLM_OUT_OF_MEMORY);
-    mux_drain(mux);
+    multi_drain(m);
     if (code == CURLM_OUT_OF_MEMORY)
-        timer_start(mux, MUX_STARVED_S); /* libcurl stopped in the middle: it looks again at all that is due */
+        timer_start(m, MUX_STARVED_S); /* libcurl stopped in the middle: it looks again at all that is due */
 }
 
 static void
@@ -87,15 +90,30 @@ on_io(struct ev_loop *loop, ev_io *w, int events)
         ev_io_stop(loop, w);
         return;
     }
-    mux_act(s->mux, w->fd, (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
+    multi_act(s->multi, w->fd, (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
-    struct mux *mux = w->data;
+    multi_act(w->data, CURL_SOCKET_TIMEOUT, 0);
+}
 
-    mux_act(mux, CURL_SOCKET_TIMEOUT, 0);
+static void
+multi_run_kicks(struct mux_multi *m)
+{
+    for (unsigned i = 0; m->is_kicked && i < MUX_KICKS_PER_TURN; i++) {
+        m->is_kicked = false;
+        multi_act(m, CURL_SOCKET_TIMEOUT, 0);
+    }
+    if (m->is_kicked)
+        timer_start(m, 0.);
+}
+
+static struct mux_multi *
+mux_current(const struct mux *mux)
+{
+    return LIST_ELEMENT(mux->multis.next, struct mux_multi, node);
 }
 
 static void
@@ -105,25 +123,28 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 
     if (mux->n_cancelled > 0)
         mux_end_cancelled(mux);
-    for (unsigned i = 0; mux->is_kicked && i < MUX_KICKS_PER_TURN; i++) {
-        mux->is_kicked = false;
-        mux_act(mux, CURL_SOCKET_TIMEOUT, 0);
+    LIST_EACH(node, &mux->multis) /* one that is added meanwhile comes to the front; none goes */
+        multi_run_kicks(LIST_ELEMENT(node, struct mux_multi, node));
+    LIST_EACH_SAFE(node, &mux->multis) {
+        struct mux_multi *m = LIST_ELEMENT(node, struct mux_multi, node);
+        if (m != mux_current(mux) && m->n_attached == 0)
+            multi_close(&m);
     }
-    if (mux->is_kicked || mux->n_cancelled > 0)
-        timer_start(mux, 0.);
+    if (mux_current(mux)->is_kicked || mux->n_cancelled > 0)
+        timer_start(mux_current(mux), 0.);
 }
 
 static int
 on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 {
-    struct mux *mux = arg;
+    struct mux_multi *m = arg;
 
     if (timeout_ms == 0)
-        mux->is_kicked = true;
+        m->is_kicked = true;
     if (timeout_ms < 0)
-        ev_timer_stop(mux->loop, &mux->timer);
+        ev_timer_stop(m->mux->loop, &m->timer);
     else
-        timer_start(mux, (double)timeout_ms / 1000.0);
+        timer_start(m, (double)timeout_ms / 1000.0);
     return 0;
 }
 
@@ -136,8 +157,9 @@ socket_at(struct mux *mux, int fd)
 }
 
 static struct mux_socket *
-socket_add(struct mux *mux, int fd)
+socket_add(struct mux_multi *m, int fd)
 {
+    struct mux *mux = m->mux;
     struct mux_socket *s;
 
     if (fd < 0 || fd >= MUX_MAX_DESCRIPTOR)
@@ -154,7 +176,7 @@ socket_add(struct mux *mux, int fd)
     s = mem_zalloc(MEM_CURL, sizeof *s);
     if (s == NULL)
         return NULL;
-    s->mux = mux;
+    s->multi = m;
     ev_io_init(&s->io, on_io, fd, EV_NONE);
     mux->sockets[fd] = s;
     return s;
@@ -175,7 +197,7 @@ socket_drop(struct mux *mux, int fd)
 static int
 on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
 {
-    struct mux *mux = arg;
+    struct mux *mux = ((struct mux_multi *)arg)->mux;
     struct mux_socket *s = socket_at(mux, fd);
     int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
 
@@ -210,10 +232,11 @@ mux_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addres
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
-    if (socket_add(mux, fd) == NULL) {
+    if (socket_add(f->multi, fd) == NULL) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
+    f->multi->n_opened++;
     return fd;
 }
 
@@ -224,47 +247,87 @@ mux_on_close_socket(void *arg, curl_socket_t fd)
     return close(fd);
 }
 
+/* --- multi handles --- */
+
+static CURLMcode
+multi_options(struct mux_multi *m)
+{
+    long n_connections = (long)m->mux->conf->max_connections;
+    CURLMcode err = curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+
+    err |= curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
+    err |= curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    err |= curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
+    err |= curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, n_connections);
+    err |= curl_multi_setopt(m->curl, CURLMOPT_MAX_TOTAL_CONNECTIONS, n_connections);
+    /* 0: the worker paces hosts; a limit here would queue in libcurl, where nobody sees it */
+    err |= curl_multi_setopt(m->curl, CURLMOPT_MAX_HOST_CONNECTIONS, 0L);
+    return err;
+}
+
+static void
+multi_close(struct mux_multi **multi)
+{
+    struct mux_multi *m = *multi;
+
+    CHECK(m->n_attached == 0);
+    if (m->curl != NULL)
+        curl_multi_cleanup(m->curl); /* closes the kept connections */
+    ev_timer_stop(m->mux->loop, &m->timer);
+    list_remove(&m->node);
+    MEM_FREE(MEM_CURL, multi);
+}
+
+static int
+multi_open(struct mux *mux)
+{
+    struct mux_multi *m = mem_zalloc(MEM_CURL, sizeof *m);
+
+    if (m == NULL)
+        return ORB_ENOMEM;
+    m->mux = mux;
+    list_init(&m->node);
+    ev_timer_init(&m->timer, on_timer, 0., 0.);
+    m->timer.data = m;
+    m->curl = curl_multi_init();
+    if (m->curl == NULL || multi_options(m) != CURLM_OK) {
+        multi_close(&m);
+        return ORB_ENOMEM;
+    }
+    list_push_front(&mux->multis, &m->node);
+    return 0;
+}
+
 /* --- transfers --- */
 
 int
 mux_attach(struct mux *mux, struct fetch *f)
 {
-    CHECK(!f->is_attached);
-    if (curl_multi_add_handle(mux->multi, f->handle->easy) != CURLM_OK)
+    struct mux_multi *m;
+
+    CHECK(f->multi == NULL);
+    if (mux_current(mux)->n_opened >= MUX_MAX_OPENED && multi_open(mux) != 0)
         return ORB_ENOMEM;
-    f->is_attached = true;
-    mux->is_kicked = true;
+    m = mux_current(mux);
+    if (curl_multi_add_handle(m->curl, f->handle->easy) != CURLM_OK)
+        return ORB_ENOMEM;
+    f->multi = m;
+    m->n_attached++;
+    m->is_kicked = true;
     return 0;
 }
 
 void
-mux_detach(struct mux *mux, struct fetch *f)
+mux_detach(struct fetch *f)
 {
-    if (f->is_attached)
-        CHECK(curl_multi_remove_handle(mux->multi, f->handle->easy) == CURLM_OK);
-    f->is_attached = false;
+    if (f->multi == NULL)
+        return;
+    CHECK(curl_multi_remove_handle(f->multi->curl, f->handle->easy) == CURLM_OK);
+    f->multi->n_attached--;
+    f->multi = NULL;
 }
 
 /* --- life --- */
-
-static int
-multi_open(struct mux *mux)
-{
-    CURLM *m = mux->multi = curl_multi_init();
-    CURLMcode err = CURLM_OK;
-
-    if (m == NULL)
-        return ORB_ENOMEM;
-    err |= curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    err |= curl_multi_setopt(m, CURLMOPT_SOCKETDATA, mux);
-    err |= curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    err |= curl_multi_setopt(m, CURLMOPT_TIMERDATA, mux);
-    err |= curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)mux->conf->max_connections);
-    err |= curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)mux->conf->max_connections);
-    /* 0: the worker paces hosts; a limit here would queue in libcurl, where nobody sees it */
-    err |= curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, 0L);
-    return err == CURLM_OK ? 0 : ORB_ENOMEM;
-}
 
 int
 mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
@@ -278,9 +341,9 @@ mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
     mux->loop = loop;
     mux->conf = conf;
     list_init(&mux->fetches);
-    ev_timer_init(&mux->timer, on_timer, 0., 0.);
+    list_init(&mux->multis);
     ev_prepare_init(&mux->prepare, on_prepare);
-    mux->timer.data = mux->prepare.data = mux;
+    mux->prepare.data = mux;
     ev_prepare_start(loop, &mux->prepare);
     ev_unref(loop); /* it alone keeps no loop alive */
     err = request_headers_init(mux);
@@ -320,14 +383,15 @@ mux_free(struct mux **out)
         f->cancelled = OUTCOME_NOT_STARTED;
         fetch_end_cancelled(f);
     }
-    if (mux->multi != NULL)
-        curl_multi_cleanup(mux->multi); /* closes the kept connections */
+    while (!list_is_empty(&mux->multis)) {
+        struct mux_multi *m = mux_current(mux);
+        multi_close(&m);
+    }
     pool_free(&mux->handles);
     tls_cache_free(&mux->tls);
     for (int fd = 0; fd < mux->n_sockets; fd++)
         socket_drop(mux, fd);
     mem_free(MEM_CURL, mux->sockets);
-    ev_timer_stop(mux->loop, &mux->timer);
     ev_ref(mux->loop);
     ev_prepare_stop(mux->loop, &mux->prepare);
     curl_slist_free_all(mux->headers);

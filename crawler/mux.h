@@ -14,6 +14,7 @@
 #include "pool/pool.h"
 
 #define MUX_MAGIC 0x6d757821u
+#define MUX_MAX_OPENED 2048       /* connections by one multi handle: see struct mux_multi */
 #define MUX_MAX_REQUEST_HEADERS 8 /* of one request, the mux's constant ones apart */
 
 struct tls_cache;
@@ -30,6 +31,18 @@ struct handle {
     char error[CURL_ERROR_SIZE];
 };
 
+/* One of libcurl's multi handles. 7.88 forgets to free an entry of its connection table for every address whose last
+ * connection was evicted, and walks those entries at each new connection. So a multi serves MUX_MAX_OPENED connections and
+ * is then retired: its transfers end in it, new ones go to the next, and with it goes what it had forgotten. */
+struct mux_multi {
+    struct list node;                   /* in mux->multis; the front one takes new transfers */
+    struct mux *mux;
+    CURLM *curl;
+    ev_timer timer;
+    unsigned n_attached, n_opened;
+    bool is_kicked;                     /* libcurl has work that waits for no socket */
+};
+
 struct fetch_address { uint8_t family; uint8_t bytes[16]; };
 
 enum fetch_state { FETCH_IDLE, FETCH_CONNECTING, FETCH_RECEIVING, FETCH_DONE };
@@ -41,6 +54,7 @@ struct fetch {
     struct object object;
     enum fetch_state state;
     struct mux *mux;                    /* BORROWED */
+    struct mux_multi *multi;            /* BORROWED; NULL = libcurl has no hand on it */
     struct handle *handle;              /* lent by mux->handles; NULL in FETCH_DONE */
     struct page *page;
     fetch_done_fn *done;
@@ -55,7 +69,7 @@ struct fetch {
     uint64_t n_memory_failures;         /* of MEM_CURL when it began: tells a lack of memory from a header that is too long */
     enum fetch_stop stop;
     enum outcome cancelled;             /* OUTCOME_NONE = not */
-    bool is_head_complete, is_http2, cuts_long_body, is_conditional, is_attached;
+    bool is_head_complete, is_http2, cuts_long_body, is_conditional;
     bool was_refused_by_guard, was_connect_tried, was_tried_fresh;
 };
 
@@ -63,14 +77,12 @@ struct mux {
     uint32_t magic;
     struct ev_loop *loop;               /* BORROWED */
     const struct mux_conf *conf;        /* BORROWED */
-    CURLM *multi;
+    struct list multis;
     struct pool *handles;
     struct tls_cache *tls;
-    ev_timer timer;
     ev_prepare prepare;
     struct list fetches;
     unsigned n_cancelled;               /* fetches whose done() is due */
-    bool is_kicked;                     /* libcurl has work that waits for no socket */
     struct mux_socket **sockets;        /* by descriptor */
     int n_sockets;
     struct curl_slist *headers;         /* of every request; tail of each request's own list */
@@ -81,7 +93,7 @@ struct mux {
 };
 
 int mux_attach(struct mux *mux, struct fetch *f) ORB_MUST_USE; /* libcurl starts on it: ORB_ENOMEM */
-void mux_detach(struct mux *mux, struct fetch *f);
+void mux_detach(struct fetch *f);
 curl_socket_t mux_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address); /* arg: fetch */
 int mux_on_close_socket(void *arg, curl_socket_t s);                                            /* arg: mux */
 

@@ -1,7 +1,7 @@
 /* bench_fetch.c - CPU per transfer, and what 200,000 host names leave behind in libcurl
  *
- *    bench_fetch URL CONCURRENCY COUNT           http://127.0.0.1:8080/page-%u.html: %u runs from 0 to 999
- *    bench_fetch --names URL CONCURRENCY COUNT   every request to another host name, all at URL's address
+ *    bench_fetch URL CONCURRENCY COUNT             http://127.0.0.1:8080/page-%u.html: %u runs from 0 to 999
+ *    bench_fetch --names N URL CONCURRENCY COUNT   the same to N host names in turn, all at URL's address
  * The host of URL is a literal IPv4 address of loopback.
  */
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@ struct bench {
     struct ev_loop *loop;
     struct mux *mux;
     const char *pattern;
-    bool has_names;
+    unsigned n_names;
     unsigned n_started, n_done, n_wanted, n_failed;
     uint64_t n_bytes;
     struct dns_answer answer;
@@ -49,16 +49,19 @@ start_one(struct bench *b)
 {
     struct fetch_request request = { 0 };
     struct url url, base;
+    const char *number = strstr(b->pattern, "%u");
     char text[1024], named[1200];
     int err;
 
-    snprintf(text, sizeof text, "%.*s%u%s", (int)strcspn(b->pattern, "%"), b->pattern, b->n_started % 1000,
-             strstr(b->pattern, "%u") == NULL ? "" : strstr(b->pattern, "%u") + 2);
+    if (number == NULL)
+        snprintf(text, sizeof text, "%s", b->pattern);
+    else
+        snprintf(text, sizeof text, "%.*s%u%s", (int)(number - b->pattern), b->pattern, b->n_started % 1000, number + 2);
     url_init(&url, MEM_DEFAULT);
     url_init(&base, MEM_DEFAULT);
     err = url_parse(&base, slice_str(text), NULL);
-    if (err == 0 && b->has_names) {
-        snprintf(named, sizeof named, SLICE_FMT "://host-%u.example:%u" SLICE_FMT, SLICE_ARG(url_scheme(&base)), b->n_started, url_effective_port(&base),
+    if (err == 0 && b->n_names > 0) {
+        snprintf(named, sizeof named, SLICE_FMT "://host-%u.example:%u" SLICE_FMT, SLICE_ARG(url_scheme(&base)), b->n_started % b->n_names, url_effective_port(&base),
                  SLICE_ARG(url_path_query(&base)));
         err = url_parse(&url, slice_str(named), NULL);
     } else if (err == 0) {
@@ -82,7 +85,7 @@ on_done(void *arg, struct page *page)
     b->n_failed += page->outcome != OUTCOME_OK;
     b->n_bytes += page->body.n;
     page_unref(&page);
-    if (b->has_names && (b->n_done == 1000 || b->n_done % (b->n_wanted / 10) == 0))
+    if (b->n_names > 0 && (b->n_done == 1000 || b->n_done % (b->n_wanted / 10) == 0))
         printf("%8u names: curl %zu bytes, ssl %zu, cache %zu\n", b->n_done, live_bytes(MEM_CURL),
                live_bytes(MEM_SSL), live_bytes(MEM_CACHE));
     if (b->n_started < b->n_wanted)
@@ -104,9 +107,12 @@ main(int argc, char **argv)
     double cpu0, wall;
     unsigned concurrency;
 
-    b.has_names = argc > 1 && strcmp(argv[1], "--names") == 0;
-    argv += b.has_names;
-    if (argc - b.has_names != 4 || curl_init_libraries(&report) != 0)
+    if (argc == 6 && strcmp(argv[1], "--names") == 0) {
+        b.n_names = (unsigned)atoi(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
+    if (argc != 4 || curl_init_libraries(&report) != 0)
         return 2;
     b.pattern = argv[1];
     concurrency = (unsigned)atoi(argv[2]);
