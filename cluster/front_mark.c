@@ -170,7 +170,9 @@ front_put_mark(struct front *f, bool is_clean)
     }
     if (w.err == 0) {
         m = journal_put(f->journal, REC_MARK, sizeof *m);
-        *m = (struct rec_mark){ f->last_url_id, f->last_chunk_id, is_clean ? f->last_ended_ms : 0, f->epoch, is_clean };
+        if (is_clean) /* what ends from now on ends later */
+            f->checked_to_ms = ++f->last_ended_ms;
+        *m = (struct rec_mark){ f->last_url_id, f->last_chunk_id, is_clean ? f->checked_to_ms : 0, f->epoch, is_clean };
         journal_put(f->journal, JOURNAL_END, 0);
         f->marked_url_id = f->last_url_id;
         buf_clear(&f->dead_chunks);

@@ -107,6 +107,7 @@ read_numbers(struct front *f, struct buf *text, struct front_recovery *out)
         err = read_number(f, "checked_to", text, &f->checked_to_ms);
     if (err == 0)
         err = read_number(f, "last_ended", text, &f->last_ended_ms);
+    f->last_ended_ms = ORB_MAX(f->last_ended_ms, f->checked_to_ms);
     f->epoch = (uint32_t)epoch + 1;
     f->last_url_id = urldb_max_url(f->db.db);
     out->was_unclean = !out->is_new && clean == 0;
@@ -115,13 +116,12 @@ read_numbers(struct front *f, struct buf *text, struct front_recovery *out)
 
 /* --- hosts -------------------------------------------------------------------------------------------------------------------- */
 
-/* (8): each waits a full delay; one that was never asked need not. */
+/* (8): each waits a full delay. No row says which ones a worker was asking just now. */
 static int
 on_host(void *arg, const struct urldb_host *row)
 {
     struct front *f = arg;
     uint64_t wall_s = f->wall_ms / 1000, fp = fingerprint(&f->key, row->origin);
-    bool was_asked = row->robots_until_s != 0 || row->fails != 0;
     struct host *h;
     uint32_t id;
     int err;
@@ -136,8 +136,7 @@ on_host(void *arg, const struct urldb_host *row)
     front_host_delay(f, h, row->crawl_delay_ms);
     h->robots_until_s = (uint32_t)ORB_MIN(row->robots_until_s, (uint64_t)UINT32_MAX);
     h->n_fails = (uint8_t)ORB_MIN(row->fails, 255u);
-    if (was_asked)
-        h->next_at_ms = f->now_ms + h->delay_ms;
+    h->next_at_ms = f->now_ms + h->delay_ms;
     if (row->retry_at_ms > f->wall_ms)
         h->next_at_ms = ORB_MAX(h->next_at_ms, f->now_ms + (row->retry_at_ms - f->wall_ms));
     return row->addresses.n > 0 && row->addresses_until_s > wall_s ? front_host_join(f, id, row->addresses) : 0;
