@@ -265,7 +265,12 @@ front_seen_open(struct front *f)
     for (unsigned i = 0; i < f->n_runs; i++)
         n += seenrun_count(f->runs[i]);
     f->n_fingerprints = n;
-    f->is_seen_complete = n * 8 * 7 / 5 <= f->seen_limit_bytes;
+    err = seen_expect(f->seen, n);
+    f->is_seen_complete = err == 0;
+    if (err == ORB_EFULL)
+        seen_clear(f->seen); /* a cache from now on */
+    else if (err != 0)
+        return err;
     for (unsigned i = 0; i < f->n_runs && f->is_seen_complete; i++) {
         err = seenrun_each(f->runs[i], load_block, f);
         if (err == ORB_EFULL) {

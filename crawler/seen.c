@@ -143,6 +143,22 @@ seen_reserve(struct seen *s, const uint64_t *fingerprints, unsigned n)
 }
 
 int
+seen_expect(struct seen *s, uint64_t n)
+{
+    uint64_t share = n / SEEN_SHARDS + n / SEEN_SHARDS / 32 + 8; /* uniform, give or take */
+
+    CHECK_IS(s, SEEN_MAGIC);
+    for (unsigned i = 0; i < SEEN_SHARDS; i++)
+        while (share * 5 > (uint64_t)s->shards[i].cap * 4) {
+            int err = shard_grow(s, &s->shards[i]);
+
+            if (err != 0)
+                return err;
+        }
+    return 0;
+}
+
+int
 seen_add(struct seen *s, uint64_t fingerprint)
 {
     uint64_t value = slot_value(fingerprint);

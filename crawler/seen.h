@@ -23,6 +23,9 @@ bool seen_has(const struct seen *s, uint64_t fingerprint);
 int seen_add(struct seen *s, uint64_t fingerprint) ORB_MUST_USE; /* 1 = was new, 0 = was there */
 /* Room for n more whatever their values: after 0, n seen_add() cannot fail. */
 int seen_reserve(struct seen *s, const uint64_t *fingerprints, unsigned n) ORB_MUST_USE;
+/* Grows at once to what n fingerprints in all will need. Before adding sorted ones: into a table that grows with them they
+ * would crowd at its front. ORB_EFULL, ORB_ENOMEM: as far as it came. */
+int seen_expect(struct seen *s, uint64_t n) ORB_MUST_USE;
 void seen_clear(struct seen *s);      /* forgets everything, gives the memory back */
 uint64_t seen_count(const struct seen *s);
 size_t seen_ram_bytes(const struct seen *s);

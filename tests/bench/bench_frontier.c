@@ -1,6 +1,7 @@
 /* bench_frontier.c - the door under load: N distinct URLs on H hosts in random order, 4 of 5 offers a duplicate
  *
  * usage: bench_frontier [-n MILLIONS] [-h HOSTS] [-m BUDGET_MIB] [-d DIR] [-k]
+ *   -o  only opens what DIR holds, and closes it
  *   -k  ends with kill -9 instead of a clean stop, then measures front_open() of what is left
  *
  * Every URL is offered once as new; the other four offers repeat one of those before it (half of them one of the latest
@@ -213,17 +214,19 @@ main(int argc, char **argv)
     bool is_killed = false;
     int c;
 
-    while ((c = getopt(argc, argv, "n:h:m:d:k")) != -1)
+    while ((c = getopt(argc, argv, "n:h:m:d:ko")) != -1)
         switch (c) {
         case 'n': n_urls = (uint64_t)(atof(optarg) * 1e6); break;
         case 'h': n_hosts = strtoull(optarg, NULL, 10); break;
         case 'm': budget_mib = strtoull(optarg, NULL, 10); break;
         case 'd': dir = optarg; break;
         case 'k': is_killed = true; break;
+        case 'o': n_urls = 0; break;
         default: return 2;
         }
     mkdir(dir, 0755);
-    part(dir, true, is_killed);
+    if (n_urls > 0)
+        part(dir, true, is_killed);
     part(dir, false, false);
     return 0;
 }

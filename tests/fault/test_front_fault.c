@@ -1,0 +1,144 @@
+/* n-th allocation failure over opening, offering, leasing and closing: clean errors, nothing left behind, nothing lost */
+#include "tests/support/front_sim.h"
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct sim sim;
+
+static int
+open_only(struct front **front, struct buf *error)
+{
+    return front_open(front, NULL, &sim.conf, sim.now_ms, sim.wall_ms, &sim.recovery, error);
+}
+
+TEST(front_open__survives_any_failed_allocation)
+{
+    size_t before;
+    bool was_good = false;
+
+    sim_init(&sim, scratch_dir(), 1);
+    assert_int_equal(sim_open(&sim), 0); /* once, so that there is something to read back */
+    sim_seed(&sim, "http://h1.example/");
+    sim_run(&sim, 10, 60);
+    sim_close(&sim);
+    before = mem_live_blocks();
+    FAULT_SWEEP(nth) {
+        struct front *f = NULL;
+        struct buf error;
+        int err;
+
+        buf_init(&error, MEM_DEFAULT, BUF_NO_CEILING);
+        err = open_only(&f, &error);
+        was_good = err == 0;
+        assert_true(err == 0 || err == ORB_ENOMEM);
+        assert_int_equal(f == NULL, err != 0);
+        if (f != NULL)
+            (void)!front_close(&f, sim.now_ms, sim.wall_ms); /* a failure on the thread, or in the mark */
+        assert_null(f);
+        buf_fini(&error);
+    }
+    assert_true(was_good);
+    assert_int_equal(mem_live_blocks(), before);
+    assert_int_equal(sim_open(&sim), 0);
+    sim_run(&sim, 0, UINT64_MAX);
+    assert_true(front_is_finished(sim.front));
+    sim_close(&sim);
+    map_fini(&sim.leased);
+    map_fini(&sim.last_end);
+}
+
+/* An offer that fails changes nothing: offered again it is new, and the books balance all along. */
+TEST(front_offer__survives_any_failed_allocation)
+{
+    unsigned n = 0;
+    struct front_books b;
+
+    sim_init(&sim, scratch_dir(), 2);
+    assert_int_equal(sim_open(&sim), 0);
+    sim_deliver(&sim);
+    FAULT_SWEEP(nth) {
+        for (unsigned i = 0; i < 40; i++) {
+            char url[64];
+            struct front_link link = { .is_seed = true };
+            enum front_verdict v;
+
+            link.url = slice_of(url, (size_t)snprintf(url, sizeof url, "http://h%u.example/%u", (unsigned)nth % 40 + i, (unsigned)nth));
+            if (front_report_begin(sim.front, 0, 0) != 0)
+                continue;
+            v = front_offer(sim.front, &link);
+            n += v == FRONT_NEW;
+            if (v == FRONT_ERROR) {
+                v = front_offer(sim.front, &link); /* the failure was a single one */
+                assert_int_equal(v, FRONT_NEW);
+                n++;
+            }
+            (void)!front_report_end(sim.front, sim.now_ms, sim.wall_ms);
+            sim_books(&sim, &b);
+            assert_int_equal(b.discovered, n);
+        }
+    }
+    sim_deliver(&sim);
+    sim_books(&sim, &b);
+    assert_int_equal(b.queued, n);
+    sim_close(&sim);
+    assert_int_equal(sim_open(&sim), 0);
+    sim_run(&sim, 0, UINT64_MAX);
+    sim_books(&sim, &b);
+    assert_int_equal(b.done, n);
+    sim_close(&sim);
+    map_fini(&sim.leased);
+    map_fini(&sim.last_end);
+}
+
+/* A whole small crawl in a child, every allocation failing in turn; what it leaves is taken up and finished. */
+TEST(front__crawls_on_whatever_allocation_failed)
+{
+    for (uint64_t nth = 1; nth < 4000; nth += nth / 6 + 1) {
+        const char *dir = scratch_dir();
+        pid_t pid;
+
+        sim_init(&sim, dir, nth);
+        pid = fork();
+        if (pid == 0) {
+            if (sim_open(&sim) != 0 || sim_seed(&sim, "http://h1.example/") != FRONT_NEW)
+                _exit(3);
+            alarm(20); /* a load that failed comes again with a tick: none may hang */
+            mem_fail_nth(nth, false, false);
+            for (int i = 0; i < 60; i++) {
+                struct sim_lease *l = sim_any_lease(&sim);
+                struct front_books b;
+
+                front_lease(sim.front, 0, sim.now_ms);
+                (void)!front_sync(sim.front);
+                if (l != NULL) {
+                    if (front_report_begin(sim.front, l->lease_id, l->epoch) == 0)
+                        front_report_abort(sim.front);
+                }
+                sim_books(&sim, &b);
+                sim.now_ms += 500;
+                sim.wall_ms += 500;
+                front_tick(sim.front, sim.now_ms, sim.wall_ms);
+            }
+            kill(getpid(), SIGKILL);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        sim.now_ms += 60000;
+        sim.wall_ms += 60000;
+        assert_int_equal(sim_open(&sim), 0);
+        sim_run(&sim, 5, 100);
+        sim_run(&sim, 0, UINT64_MAX);
+        assert_true(front_is_finished(sim.front));
+        sim_close(&sim);
+        map_fini(&sim.leased);
+        map_fini(&sim.last_end);
+    }
+}
+
+TESTS(T(front_open__survives_any_failed_allocation), T(front_offer__survives_any_failed_allocation),
+      T(front__crawls_on_whatever_allocation_failed))
