@@ -24,6 +24,7 @@ noreturn void check_failed(const char *file, int line, const char *what);
 
 #define ORB_BIT(n) (1u << (n))
 #define ORB_N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+/* Arguments are evaluated twice: no calls in them. */
 #define ORB_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ORB_MAX(a, b) ((a) > (b) ? (a) : (b))
 

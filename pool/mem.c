@@ -248,6 +248,16 @@ mem_purge(void)
 #endif
 }
 
+void
+mem_start_background(void)
+{
+#ifdef ORB_HAVE_JEMALLOC
+    bool is_on = true;
+
+    mallctl("background_thread", NULL, NULL, &is_on, sizeof is_on);
+#endif
+}
+
 uint64_t
 mem_fail_nth(uint64_t nth, bool onwards, bool libraries)
 {

@@ -78,6 +78,10 @@ void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes
 /* Gives unused pages back to the kernel. */
 void mem_purge(void);
 
+/* From now on a thread of the allocator gives unused pages back while the process idles. After the sandbox is in place: a
+ * thread that was started before would escape it. */
+void mem_start_background(void);
+
 /* Tests: let the n-th allocation from now on fail (1 = the next one), and all after it when `onwards`; 0 = none.
  * Library domains (MEM_XML ... MEM_JSON) count only when `libraries`. Returns how many were counted since the last call. */
 uint64_t mem_fail_nth(uint64_t nth, bool onwards, bool libraries);

@@ -1,0 +1,164 @@
+#include "pool/arena.h"
+#include "pool/buf.h"
+#include "pool/map.h"
+#include "pool/pool.h"
+#include "pool/ring.h"
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+
+TEST(buf__refuses_to_grow_past_its_ceiling)
+{
+    struct buf b;
+
+    buf_init(&b, MEM_BUF, 10);
+    assert_int_equal(buf_append(&b, "12345", 5), 0);
+    assert_int_equal(buf_append(&b, "678901", 6), ORB_ETOOBIG);
+    assert_slice_str(buf_slice(&b), "12345");
+    assert_int_equal(buf_append(&b, "67890", 5), 0);
+    assert_int_equal(buf_reserve(&b, SIZE_MAX), ORB_ETOOBIG);
+    buf_drop_front(&b, 3);
+    assert_slice_str(buf_slice(&b), "4567890");
+    assert_int_equal(b.p[b.n], '\0');
+    buf_fini(&b);
+}
+
+TEST(mem__counts_to_the_byte_and_honours_the_hard_limit)
+{
+    struct mem_stats before, now;
+    void *p;
+
+    mem_stats(MEM_PLUGIN, &before);
+    p = mem_alloc(MEM_PLUGIN, 1000);
+    mem_stats(MEM_PLUGIN, &now);
+    assert_int_equal(now.live_bytes - before.live_bytes, mem_usable_bytes(p));
+    mem_set_limits(MEM_PLUGIN, 0, now.live_bytes + 100);
+    assert_null(mem_alloc(MEM_PLUGIN, 1000));
+    assert_null(mem_realloc(MEM_PLUGIN, p, 100000));
+    mem_set_limits(MEM_PLUGIN, 0, 0);
+    p = mem_realloc(MEM_PLUGIN, p, 100000);
+    assert_non_null(p);
+    mem_free(MEM_PLUGIN, p);
+    mem_stats(MEM_PLUGIN, &now);
+    assert_int_equal(now.live_bytes, before.live_bytes);
+    assert_null(mem_array(MEM_PLUGIN, SIZE_MAX / 2, 16));
+}
+
+static void
+count(void *arg)
+{
+    (*(int *)arg)++;
+}
+
+TEST(arena__frees_all_at_once_and_runs_cleanups)
+{
+    struct arena a;
+    size_t blocks = mem_live_blocks();
+    int n = 0;
+
+    arena_init(&a, MEM_PAGE, 1024, 1 << 20);
+    for (int i = 0; i < 100; i++)
+        memset(arena_alloc(&a, 100), 1, 100);
+    memset(arena_alloc(&a, 5000), 2, 5000);
+    assert_int_equal((uintptr_t)arena_alloc(&a, 1) % 16, 0);
+    assert_int_equal(arena_on_reset(&a, count, &n), 0);
+    assert_null(arena_alloc(&a, 2 << 20));
+    arena_reset(&a);
+    assert_int_equal(n, 1);
+    assert_string_equal(arena_dup(&a, SLICE_LITERAL("kept")), "kept");
+    arena_fini(&a);
+    assert_int_equal(n, 1);
+    assert_int_equal(mem_live_blocks(), blocks);
+}
+
+TEST(map__agrees_with_a_plain_array_over_random_streaks)
+{
+    static char values[4096];
+    static bool is_in[4096];
+    struct map m;
+    size_t n = 0;
+
+    map_init(&m, MEM_DEFAULT);
+    srand(7);
+    for (int i = 0; i < 200000; i++) {
+        unsigned k = (unsigned)rand() % 4096;
+        if (rand() & 1) {
+            assert_int_equal(map_put(&m, k, &values[k]), 0);
+            n += !is_in[k];
+            is_in[k] = true;
+        } else {
+            assert_ptr_equal(map_remove(&m, k), is_in[k] ? &values[k] : NULL);
+            n -= is_in[k];
+            is_in[k] = false;
+        }
+        assert_int_equal(m.n, n);
+    }
+    for (unsigned k = 0; k < 4096; k++)
+        assert_ptr_equal(map_get(&m, k), is_in[k] ? &values[k] : NULL);
+    map_fini(&m);
+}
+
+TEST(ring__first_in_first_out_while_it_grows)
+{
+    static int elements[1000];
+    struct ring r;
+    int in = 0, out = 0;
+
+    ring_init(&r, MEM_DEFAULT, 0);
+    srand(3);
+    while (out < 1000) {
+        if (in < 1000 && rand() % 3 != 0)
+            assert_int_equal(ring_push(&r, &elements[in++]), 0);
+        else if (out < in)
+            assert_ptr_equal(ring_take(&r), &elements[out++]);
+    }
+    assert_null(ring_take(&r));
+    ring_fini(&r);
+}
+
+static unsigned n_made, n_destroyed;
+
+static void *
+make(void *arg)
+{
+    n_made++;
+    return mem_alloc(MEM_PLUGIN, 8);
+}
+
+static void
+destroy(void *thing, void *arg)
+{
+    n_destroyed++;
+    mem_free(MEM_PLUGIN, thing);
+}
+
+TEST(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor)
+{
+    struct pool_type type = { .name = "test", .make = make, .destroy = destroy, .floor = 2, .ceiling = 8 };
+    struct pool_stats s;
+    struct pool *p;
+    void *things[8], *none;
+
+    assert_int_equal(pool_new(&p, &type), 0);
+    for (int i = 0; i < 8; i++)
+        things[i] = pool_get(p);
+    none = pool_get(p);
+    assert_null(none);
+    for (int i = 0; i < 8; i++)
+        pool_put(p, &things[i]);
+    assert_null(things[0]);
+    for (int i = 0; i < 20; i++)
+        pool_tick(p);
+    pool_stats(p, &s);
+    assert_int_equal(s.n_in_use, 0);
+    assert_true(s.n_idle <= 2);
+    assert_int_equal(s.n_refused, 1);
+    assert_int_equal(s.high_water, 8);
+    pool_free(&p);
+    assert_null(p);
+    assert_int_equal(n_made, n_destroyed);
+}
+
+TESTS(T(buf__refuses_to_grow_past_its_ceiling), T(mem__counts_to_the_byte_and_honours_the_hard_limit),
+      T(arena__frees_all_at_once_and_runs_cleanups), T(map__agrees_with_a_plain_array_over_random_streaks),
+      T(ring__first_in_first_out_while_it_grows), T(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor))
