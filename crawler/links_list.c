@@ -202,7 +202,19 @@ has_room(struct links *l, size_t n_bytes)
     return true;
 }
 
-/* A second mention: the one that may be followed is kept. */
+/* Which of two mentions says more of whether to go there: leading to a page before naming a part of this one, and in
+ * either case without nofollow before with it. */
+static unsigned
+rank(unsigned kind, unsigned flags)
+{
+    const unsigned leads_to_page = ORB_BIT(LINK_A) | ORB_BIT(LINK_AREA) | ORB_BIT(LINK_CANONICAL)
+                                   | ORB_BIT(LINK_ALTERNATE) | ORB_BIT(LINK_NEXT) | ORB_BIT(LINK_FRAME)
+                                   | ORB_BIT(LINK_IFRAME) | ORB_BIT(LINK_META_REFRESH);
+
+    return ((leads_to_page >> kind) & 1) + ((flags & LINK_NOFOLLOW) == 0 ? 2 : 0);
+}
+
+/* A second mention: the one that leads further is kept. */
 static void
 merge(struct links *l, uint32_t item, enum link_kind kind, struct slice rel, unsigned flags)
 {
@@ -211,7 +223,7 @@ merge(struct links *l, uint32_t item, enum link_kind kind, struct slice rel, uns
     if (item == NO_LINK)
         return;
     link = &l->items[item];
-    if ((link->flags & LINK_NOFOLLOW) == 0 || (flags & LINK_NOFOLLOW) != 0)
+    if (rank(kind, flags) <= rank(link->kind, link->flags))
         return;
     link->kind = (uint8_t)kind;
     link->flags = (uint8_t)flags;

@@ -41,7 +41,7 @@ enum outcome_class { OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_FAILED, OUTCOME_EXCLUD
     X(DECODED_TOO_LARGE, FAILED, "the decoded body is larger than --max-decoded-bytes")                                \
     X(DECODE_FAILED, FAILED, "the Content-Encoding's bytes are damaged")                                               \
     X(UNSUPPORTED_ENCODING, FAILED, "a Content-Encoding that we did not offer and do not know")                        \
-    X(BAD_REDIRECT, FAILED, "a redirect whose Location is missing or no URL")                                          \
+    X(BAD_REDIRECT, FAILED, "a redirect whose Location is missing, no URL, or neither http nor https")                                          \
     X(TOO_MANY_REDIRECTS, FAILED, "more redirect hops than --max-redirects")                                           \
     X(SCHEME_BLOCKED, EXCLUDED, "neither http nor https")                                                              \
     X(ADDRESS_BLOCKED, FAILED, "a private, loopback, link-local, multicast or metadata address")                       \
@@ -60,7 +60,8 @@ enum outcome_class { OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_FAILED, OUTCOME_EXCLUD
     X(NOT_A_URL, EXCLUDED, "does not parse, or is not in canonical form")                                              \
     X(QUARANTINED, PARKED, "asking for it ended workers twice")                                                        \
     X(STORE_FAILED, RETRY, "the answer could not be stored")                                                           \
-    X(NOT_STARTED, RETRY, "handed back before it was asked: not an attempt")
+    X(NOT_STARTED, RETRY, "handed back before it was asked: not an attempt")                                           \
+    X(REDIRECT_LOOP, FAILED, "a redirect to the URL itself")
 
 #define OUTCOME_ENUM(id, class, text) OUTCOME_##id,
 enum outcome { OUTCOMES(OUTCOME_ENUM) OUTCOME_N };
