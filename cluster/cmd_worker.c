@@ -1,7 +1,0 @@
-#include "cluster/cmd.h"
-
-int
-cmd_worker(int argc, char **argv)
-{
-    return EXIT_FAILED;
-}

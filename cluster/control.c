@@ -1,0 +1,390 @@
+/* control.c - the server side of orb.sock
+ *
+ *   accept --> READING --line--> answered at once, or WAITING (why) --> READING ... --EOF, idle, error--> closed
+ */
+#include "cluster/control.h"
+#include "cluster/coordinator_internal.h"
+
+#include "cluster/clock.h"
+#include "cluster/log.h"
+#include "pool/list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct connection {
+    struct list node;
+    struct control *control;
+    int fd;
+    ev_io reader, writer;
+    ev_timer idle;
+    struct buf in, out;
+    bool is_waiting; /* for an answer of front_why */
+    bool is_gone;    /* closed while it waited */
+};
+
+struct control {
+    struct coordinator *c;
+    int fd;
+    char socket_path[4200];
+    ev_io acceptor;
+    struct list connections;
+    unsigned n_connections;
+};
+
+static void
+connection_free(struct connection *k)
+{
+    struct control *control = k->control;
+
+    ev_io_stop(control->c->loop, &k->reader);
+    ev_io_stop(control->c->loop, &k->writer);
+    ev_timer_stop(control->c->loop, &k->idle);
+    if (k->fd >= 0)
+        close(k->fd);
+    k->fd = -1;
+    if (k->is_waiting) { /* the answer still comes: then it goes */
+        k->is_gone = true;
+        return;
+    }
+    list_remove(&k->node);
+    control->n_connections--;
+    buf_fini(&k->in);
+    buf_fini(&k->out);
+    mem_free(MEM_LOG, k);
+}
+
+static void
+connection_flush(struct connection *k)
+{
+    while (k->out.n > 0) {
+        ssize_t n = send(k->fd, k->out.p, k->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            ev_io_start(k->control->c->loop, &k->writer);
+            return;
+        }
+        if (n <= 0) {
+            connection_free(k);
+            return;
+        }
+        buf_drop_front(&k->out, (size_t)n);
+    }
+    ev_io_stop(k->control->c->loop, &k->writer);
+}
+
+static void
+answer_text(struct connection *k, struct slice json)
+{
+    if (buf_append_slice(&k->out, json) != 0 || buf_append_char(&k->out, '\n') != 0)
+        buf_clear(&k->out);
+    connection_flush(k);
+}
+
+/* jansson's texts belong to its own allocator. */
+static void
+free_json_text(char *text)
+{
+    json_malloc_t alloc;
+    json_free_t release;
+
+    json_get_alloc_funcs(&alloc, &release);
+    if (text != NULL)
+        release(text);
+}
+
+/* STEALS the object. */
+static void
+answer(struct connection *k, json_t *object)
+{
+    char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+
+    json_decref(object);
+    answer_text(k, text == NULL ? SLICE_LITERAL("{\"ok\":false,\"error\":\"out of memory\"}") : slice_str(text));
+    free_json_text(text);
+}
+
+static void
+answer_ok(struct connection *k)
+{
+    answer_text(k, SLICE_LITERAL("{\"ok\":true}"));
+}
+
+static void
+answer_error(struct connection *k, const char *why)
+{
+    answer(k, json_pack("{s:b,s:s}", "ok", 0, "error", why));
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------------- */
+
+static void
+on_status(struct connection *k)
+{
+    struct buf text;
+
+    buf_init(&text, MEM_LOG, 4 << 20);
+    if (status_json(k->control->c, &text) == 0)
+        answer_text(k, buf_slice(&text));
+    else
+        answer_error(k, "out of memory");
+    buf_fini(&text);
+}
+
+static void
+on_add(struct connection *k, json_t *request)
+{
+    json_t *urls = json_object_get(request, "urls"), *url, *refused = json_array();
+    uint64_t n_added = 0, n_seen = 0;
+    struct buf why;
+    size_t i;
+
+    if (!json_is_array(urls)) {
+        json_decref(refused);
+        answer_error(k, "\"urls\" is missing: an array of texts");
+        return;
+    }
+    buf_init(&why, MEM_LOG, 4096);
+    json_array_foreach(urls, i, url) {
+        struct slice text = slice_of(json_string_value(url), json_string_length(url));
+        enum front_verdict v = json_is_string(url) ? seed_offer(k->control->c, text, &why) : FRONT_NOT_CANONICAL;
+        n_added += v == FRONT_NEW;
+        n_seen += v == FRONT_SEEN;
+        if (v != FRONT_NEW && v != FRONT_SEEN)
+            json_array_append_new(refused, json_pack("{s:O,s:s}", "url", url, "why",
+                                                     why.n > 0 ? why.p : "could not be taken"));
+    }
+    buf_fini(&why);
+    answer(k, json_pack("{s:b,s:I,s:I,s:o}", "ok", 1, "added", (json_int_t)n_added, "seen", (json_int_t)n_seen,
+                        "refused", refused));
+    coordinator_lease_more(k->control->c);
+}
+
+static void
+on_why_done(void *arg, int err, struct slice json)
+{
+    struct connection *k = arg;
+
+    k->is_waiting = false;
+    if (k->is_gone) {
+        connection_free(k);
+        return;
+    }
+    if (err == 0)
+        answer_text(k, json);
+    else if (err == ORB_ENOTFOUND)
+        answer_error(k, "this crawl has never met that URL");
+    else
+        answer_error(k, orb_strerror(err));
+}
+
+static void
+on_why(struct connection *k, json_t *request)
+{
+    const char *url = json_string_value(json_object_get(request, "url"));
+
+    if (url == NULL) {
+        answer_error(k, "\"url\" is missing");
+        return;
+    }
+    k->is_waiting = true;
+    front_why(k->control->c->front, slice_str(url), on_why_done, k);
+}
+
+static void
+on_stop(struct connection *k, json_t *request)
+{
+    struct coordinator *c = k->control->c;
+
+    coordinator_end(c, END_STOPPED, "stopping, as `orb stop` asks");
+    if (json_is_true(json_object_get(request, "now")))
+        slots_kill(c, clock_now_ms());
+    answer_ok(k);
+}
+
+static void
+on_request(struct connection *k, struct slice line)
+{
+    json_t *request = json_loadb(line.p, line.n, 0, NULL);
+    const char *cmd = json_string_value(json_object_get(request, "cmd"));
+
+    if (cmd == NULL) {
+        answer_error(k, "not a JSON object with \"cmd\"");
+    } else if (strcmp(cmd, "status") == 0) {
+        on_status(k);
+    } else if (strcmp(cmd, "pause") == 0 || strcmp(cmd, "resume") == 0) {
+        coordinator_pause(k->control->c, true, cmd[0] == 'p');
+        answer_ok(k);
+    } else if (strcmp(cmd, "stop") == 0) {
+        on_stop(k, request);
+    } else if (strcmp(cmd, "add") == 0) {
+        on_add(k, request);
+    } else if (strcmp(cmd, "why") == 0) {
+        on_why(k, request);
+    } else {
+        answer_error(k, "no such command: status, pause, resume, stop, add, why");
+    }
+    json_decref(request);
+}
+
+/* ---- connections ---------------------------------------------------------------------------------------------------- */
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+    struct connection *k = w->data;
+    char chunk[16384], *end;
+    ssize_t n = recv(k->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0 || buf_append(&k->in, chunk, (size_t)n) != 0) {
+        connection_free(k);
+        return;
+    }
+    ev_timer_again(loop, &k->idle);
+    while (k->in.n > 0 && !k->is_waiting && (end = memchr(k->in.p, '\n', k->in.n)) != NULL) {
+        size_t line_bytes = (size_t)(end - k->in.p);
+        struct buf line;
+        buf_init(&line, MEM_LOG, CONTROL_MAX_LINE_BYTES);
+        if (buf_append(&line, k->in.p, line_bytes) == 0) {
+            struct control *control = k->control;
+            unsigned before = control->n_connections;
+            buf_drop_front(&k->in, line_bytes + 1);
+            on_request(k, buf_slice(&line));
+            if (control->n_connections < before) { /* the answer could not be sent: k is gone */
+                buf_fini(&line);
+                return;
+            }
+        }
+        buf_fini(&line);
+    }
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int events)
+{
+    connection_flush(w->data);
+}
+
+static void
+on_idle(struct ev_loop *loop, ev_timer *t, int events)
+{
+    connection_free(t->data);
+}
+
+/* Workers and other users are refused. */
+static bool
+may_talk(const struct coordinator *c, int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0 || (peer.uid != geteuid() && peer.uid != 0))
+        return false;
+    for (unsigned i = 0; c->desks != NULL && i < c->n_desks; i++)
+        if (c->desks[i].slot.pid == peer.pid && peer.pid != 0)
+            return false;
+    return true;
+}
+
+static void
+on_accept(struct ev_loop *loop, ev_io *w, int events)
+{
+    struct control *control = w->data;
+    struct connection *k;
+    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    k = control->n_connections < CONTROL_MAX_CONNECTIONS && may_talk(control->c, fd) ? mem_zalloc(MEM_LOG, sizeof *k)
+                                                                                    : NULL;
+    if (k == NULL) {
+        close(fd);
+        return;
+    }
+    k->control = control;
+    k->fd = fd;
+    buf_init(&k->in, MEM_LOG, CONTROL_MAX_LINE_BYTES);
+    buf_init(&k->out, MEM_LOG, 16 << 20);
+    ev_io_init(&k->reader, on_readable, fd, EV_READ);
+    ev_io_init(&k->writer, on_writable, fd, EV_WRITE);
+    ev_timer_init(&k->idle, on_idle, CONTROL_IDLE_S, CONTROL_IDLE_S);
+    k->reader.data = k->writer.data = k->idle.data = k;
+    ev_io_start(loop, &k->reader);
+    ev_timer_again(loop, &k->idle);
+    list_push_back(&control->connections, &k->node);
+    control->n_connections++;
+}
+
+/* A path longer than sun_path is reached through the folder's descriptor. */
+static int
+listen_at(const char *dir, int *out)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1, err;
+
+    if (dir_fd < 0)
+        return orb_error_from_errno(errno);
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/orb.sock", dir_fd);
+    unlink(address.sun_path); /* the lock is ours: whoever made it is gone */
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    err = 0;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0
+        || chmod(address.sun_path, 0600) != 0 || listen(fd, 16) != 0)
+        err = orb_error_from_errno(errno);
+    close(dir_fd);
+    if (err != 0 && fd >= 0)
+        close(fd);
+    *out = fd;
+    return err;
+}
+
+int
+control_open(struct control **out, struct coordinator *c, struct buf *error)
+{
+    struct control *control = mem_zalloc(MEM_DEFAULT, sizeof *control);
+    int err = ORB_ENOMEM;
+
+    if (control == NULL)
+        return err;
+    control->c = c;
+    list_init(&control->connections);
+    snprintf(control->socket_path, sizeof control->socket_path, "%s/orb.sock", c->dir.coordinator_path);
+    err = listen_at(c->dir.coordinator_path, &control->fd);
+    if (err != 0) {
+        if (buf_printf(error, "cannot listen on %s: %s", control->socket_path, orb_strerror(err)) != 0)
+            buf_clear(error);
+        mem_free(MEM_DEFAULT, control);
+        return err;
+    }
+    ev_io_init(&control->acceptor, on_accept, control->fd, EV_READ);
+    control->acceptor.data = control;
+    ev_io_start(c->loop, &control->acceptor);
+    *out = control;
+    return 0;
+}
+
+void
+control_close(struct control **pp)
+{
+    struct control *control = *pp;
+
+    if (control == NULL)
+        return;
+    *pp = NULL;
+    ev_io_stop(control->c->loop, &control->acceptor);
+    LIST_EACH_SAFE (node, &control->connections) {
+        struct connection *k = LIST_ELEMENT(node, struct connection, node);
+        k->is_waiting = false;
+        connection_free(k);
+    }
+    close(control->fd);
+    unlink(control->socket_path);
+    mem_free(MEM_DEFAULT, control);
+}

@@ -1,0 +1,141 @@
+/* coordinator_disk.c - what the coordinator does for pages.db and the WARC files: prepared, rechecked, checkpointed, synced
+ *
+ * Workers write and never wait for the disk. The journal thread, which may, checkpoints pages.db each second and syncs all
+ * that workers wrote each ten: what was reported before that is durable (7), so that a start after a power cut has only
+ * the last seconds to check against the files.
+ */
+#include "cluster/coordinator_internal.h"
+
+#include "cluster/clock.h"
+#include "cluster/log.h"
+#include "storage/durable.h"
+#include "storage/store.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define DISK_JOB_MS 1000
+#define SYNC_EVERY_MS 10000
+#define WAL_WARN_BYTES (256ull << 20)
+#define WAL_PAUSE_BYTES (1ull << 30)
+
+struct disk {
+    char pages_dir[4200], warc_dir[4200];
+    struct pagedb *pages;          /* the journal thread's from disk_start() on */
+    uint64_t synced_at_ms, synced_since_s;
+    _Atomic uint64_t durable_ms;   /* Unix time; 0 = nothing new */
+    _Atomic uint64_t wal_bytes;
+    bool has_warned;
+};
+
+static struct disk *
+disk_new(const struct coordinator *c)
+{
+    struct disk *d = mem_zalloc(MEM_DEFAULT, sizeof *d);
+
+    if (d == NULL)
+        return NULL;
+    snprintf(d->pages_dir, sizeof d->pages_dir, "%s/pages", c->dir.path);
+    snprintf(d->warc_dir, sizeof d->warc_dir, "%s/warc", c->dir.path);
+    return d;
+}
+
+int
+disk_open(struct coordinator *c, struct buf *error)
+{
+    struct warc_recovered recovered = { 0 };
+    struct disk *d = disk_new(c);
+    int err;
+
+    if (d == NULL)
+        return ORB_ENOMEM;
+    c->disk = d;
+    err = store_prepare(d->pages_dir, d->warc_dir, &recovered, error);
+    if (err == 0 && recovered.n_cut > 0)
+        log_warning("%u WARC file(s) ended in a torn record; %" PRIu64 " bytes were cut", recovered.n_cut,
+                    recovered.cut_bytes);
+    if (err == 0)
+        err = pagedb_open(&d->pages, d->pages_dir, DB_WRITE, error);
+    return err;
+}
+
+/* Is it there, row and record? Asked for what became DONE since the last durable mark (7). */
+static bool
+is_stored(void *arg, uint64_t url_id)
+{
+    struct disk *d = arg;
+
+    return pagedb_verify(d->pages, d->warc_dir, url_id) == 0;
+}
+
+int
+disk_recheck(struct coordinator *c)
+{
+    uint64_t n_missing = 0;
+    int err = front_recheck(c->front, is_stored, c->disk, &n_missing);
+
+    if (err == 0 && n_missing > 0)
+        log_warning("%" PRIu64 " page(s) were lost with the power and are asked again", n_missing);
+    return err;
+}
+
+static void
+sync_all(struct disk *d)
+{
+    uint64_t begun_ms = clock_wall_ms();
+
+    if (durable_sync(d->warc_dir, ".gz", d->synced_since_s) != 0
+        || durable_sync(d->pages_dir, "-wal", d->synced_since_s) != 0)
+        return;
+    d->synced_since_s = begun_ms / 1000 > 2 ? begun_ms / 1000 - 2 : 0; /* file times are coarse */
+    atomic_store(&d->durable_ms, begun_ms);
+}
+
+/* On the journal thread. */
+static void
+disk_job(void *arg)
+{
+    struct disk *d = arg;
+    struct db_checkpoint checkpoint;
+    uint64_t now_ms = clock_now_ms();
+
+    if (pagedb_checkpoint(d->pages, &checkpoint) == 0)
+        atomic_store(&d->wal_bytes, checkpoint.wal_bytes);
+    if (now_ms - d->synced_at_ms >= SYNC_EVERY_MS) {
+        sync_all(d);
+        d->synced_at_ms = now_ms;
+    }
+}
+
+void
+disk_start(struct coordinator *c)
+{
+    c->disk->synced_at_ms = clock_now_ms();
+    front_set_idle_job(c->front, disk_job, c->disk, DISK_JOB_MS);
+}
+
+void
+disk_tick(struct coordinator *c)
+{
+    struct disk *d = c->disk;
+    uint64_t durable_ms = atomic_exchange(&d->durable_ms, 0), wal_bytes = atomic_load(&d->wal_bytes);
+
+    if (durable_ms > 0)
+        front_note_durable(c->front, durable_ms);
+    if (wal_bytes > WAL_WARN_BYTES && !d->has_warned)
+        log_warning("pages.db-wal has grown to %" PRIu64 " MiB: another program keeps %s/pages.db open for reading",
+                    wal_bytes >> 20, d->pages_dir);
+    d->has_warned = wal_bytes > WAL_WARN_BYTES;
+    c->is_held_by_wal = wal_bytes > WAL_PAUSE_BYTES;
+}
+
+/* The front is closed: its thread, and with it the job, is gone. */
+void
+disk_close(struct coordinator *c)
+{
+    if (c->disk == NULL)
+        return;
+    pagedb_close(&c->disk->pages);
+    MEM_FREE(MEM_DEFAULT, &c->disk);
+}

@@ -1,0 +1,123 @@
+/* coordinator_internal.h - the parts of the coordinator, shared by coordinator*.c, control.c and progress.c only
+ *
+ *   cmd_crawl.c --> coordinator.c (life of the crawl, clock)
+ *                     |- coordinator_seed.c    seeds to the door
+ *                     |- coordinator_lease.c   what front leases goes to a slot as frames
+ *                     |- coordinator_report.c  what a worker says: checked, kept whole, brought to front
+ *                     |- coordinator_slot.c    workers: started, drained, dead
+ *                     |- coordinator_disk.c    pages.db and WARC files: rechecked, checkpointed, synced
+ *                     |- control.c             people: orb status, pause, ...
+ *                     `- progress.c            the line on the terminal
+ */
+#ifndef ORB_CLUSTER_COORDINATOR_INTERNAL_H
+#define ORB_CLUSTER_COORDINATOR_INTERNAL_H
+
+#include <ev.h>
+
+#include "cluster/conf.h"
+#include "cluster/crawldir.h"
+#include "cluster/front.h"
+#include "cluster/slot.h"
+#include "crawler/scope.h"
+#include "crawler/urlkey.h"
+
+struct control;
+struct disk;
+
+enum crawl_state { CRAWL_RUNNING, CRAWL_PAUSED, CRAWL_DRAINING, CRAWL_ENDED };
+enum crawl_end { END_NONE, END_FINISHED, END_LIMIT, END_STOPPED, END_FAILED };
+
+#define COORDINATOR_TICK_MS 100
+#define COORDINATOR_DRAIN_MS 20000
+
+struct desk { /* what the coordinator keeps of one slot's worker beside the slot */
+    struct slot slot;
+    struct buf report;       /* frames of the unfinished report: u32 length + frame */
+    bool has_report;
+    unsigned n_urls;         /* leased and not reported */
+    unsigned n_leased_now;   /* leases given since the stats were read */
+    struct stats stats;      /* last read, range-checked */
+    uint64_t private_bytes;
+    bool has_trouble;        /* its disk is full */
+};
+
+struct coordinator {
+    uint32_t magic;
+    struct ev_loop *loop;
+    struct conf *conf;
+    struct crawldir dir;
+    struct front *front;
+    struct scope *scope;
+    struct urlkey_rules *key_rules;
+    struct control *control;
+    struct disk *disk;
+    struct desk *desks;
+    unsigned n_desks, n_workers_wanted;
+    struct buf frame, conf_json;
+    struct buf returned;     /* leases that could not be given: see coordinator_lease.c */
+    enum crawl_state state;
+    enum crawl_end end;
+    char end_sentence[256];
+    bool is_paused_by_user, is_paused_by_disk;
+    bool is_held_by_wal;     /* pages.db-wal is too large: no new leases until it is checkpointed */
+    bool has_front_trouble;  /* frontier.db cannot be written for now */
+    ev_timer tick;
+    ev_signal interrupt, terminate;
+    unsigned n_interrupts;
+    uint64_t started_ms, last_tick_ms, last_sample_ms, last_disk_check_ms;
+    uint64_t n_wire_bytes, n_results, pages_at_start;
+    uint64_t pages_at_sample;
+    double pages_per_s;
+    uint64_t seeds_refused;
+    bool has_first_seed;
+    struct front_stats stats; /* as of the last tick */
+};
+
+/* coordinator.c */
+void coordinator_end(struct coordinator *c, enum crawl_end end, const char *fmt, ...) ORB_PRINTF(3, 4);
+void coordinator_pause(struct coordinator *c, bool by_user, bool is_paused);
+uint64_t coordinator_n_pages(const struct coordinator *c); /* stored in this crawl, all runs */
+bool coordinator_may_lease(const struct coordinator *c);
+
+/* coordinator_seed.c */
+int seed_files_read(struct coordinator *c, struct buf *error) ORB_MUST_USE;
+enum front_verdict seed_offer(struct coordinator *c, struct slice text, struct buf *why); /* one seed, in its own transaction */
+int scope_restore(struct coordinator *c, struct buf *error) ORB_MUST_USE;
+bool scope_widen(struct coordinator *c, const struct url *target);
+
+/* coordinator_lease.c */
+void coordinator_on_lease(void *arg, unsigned slot, const struct front_lease *lease);
+void coordinator_on_lease_end(void *arg, unsigned slot, uint64_t lease_id);
+void coordinator_lease_more(struct coordinator *c);
+void coordinator_give_back(struct coordinator *c);
+
+/* coordinator_report.c */
+void coordinator_on_frame(void *arg, struct slot *s, struct slice frame);
+
+/* coordinator_disk.c */
+int disk_open(struct coordinator *c, struct buf *error) ORB_MUST_USE;
+int disk_recheck(struct coordinator *c) ORB_MUST_USE;
+void disk_start(struct coordinator *c);
+void disk_tick(struct coordinator *c);
+void disk_close(struct coordinator *c);
+
+/* coordinator_slot.c */
+int slots_open(struct coordinator *c);
+void slots_tick(struct coordinator *c, uint64_t now_ms, uint32_t turned_ms);
+void slots_drain(struct coordinator *c, uint64_t now_ms);
+void slots_kill(struct coordinator *c, uint64_t now_ms);
+bool slots_are_empty(const struct coordinator *c);
+void slots_take_back(struct coordinator *c);
+void slots_sample(struct coordinator *c);
+
+/* control.c */
+int control_open(struct control **out, struct coordinator *c, struct buf *error) ORB_MUST_USE;
+void control_close(struct control **control);
+/* What `orb status` shows, one JSON object. */
+int status_json(const struct coordinator *c, struct buf *out) ORB_MUST_USE;
+
+/* progress.c */
+void progress_tick(struct coordinator *c, uint64_t now_ms);
+void progress_end(struct coordinator *c);
+
+#endif

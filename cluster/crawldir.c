@@ -1,0 +1,261 @@
+#include "cluster/crawldir.h"
+
+#include "cluster/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define SEEDS_MAX_BYTES (1u << 30)
+
+static int
+say(struct buf *error, int err, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (buf_vprintf(error, fmt, ap) != 0)
+        buf_clear(error);
+    va_end(ap);
+    return err;
+}
+
+static int
+make_dir(const char *path, struct buf *error)
+{
+    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+        return 0;
+    return say(error, orb_error_from_errno(errno), "cannot make the folder %s: %s", path, strerror(errno));
+}
+
+static bool
+is_dir(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool
+is_empty(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    bool is_empty = true;
+
+    if (d == NULL)
+        return true;
+    while (is_empty && (e = readdir(d)) != NULL)
+        is_empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    closedir(d);
+    return is_empty;
+}
+
+static char *
+path_of(const struct crawldir *d, const char *below)
+{
+    struct buf b;
+
+    buf_init(&b, MEM_DEFAULT, BUF_NO_CEILING);
+    if (buf_printf(&b, "%s/%s", d->path, below) != 0)
+        buf_fini(&b);
+    return buf_take(&b, NULL);
+}
+
+static int
+make_folders(struct crawldir *d, struct buf *error)
+{
+    static const char *const below[] = { "coordinator", "coordinator/seen", "coordinator/log", "pages", "warc" };
+    int err = make_dir(d->path, error);
+
+    for (size_t i = 0; err == 0 && i < ORB_N_ELEMENTS(below); i++) {
+        char *path = path_of(d, below[i]);
+        err = path == NULL ? ORB_ENOMEM : make_dir(path, error);
+        if (err == 0 && i == 0)
+            chmod(path, 0700); /* the control socket and cookies live here */
+        mem_free(MEM_DEFAULT, path);
+    }
+    return err;
+}
+
+/* The pids that hold the lock, as far as /proc/locks tells: inode match on FLOCK lines. */
+static void
+name_holders(int fd, struct buf *error)
+{
+    char line[256];
+    struct stat st;
+    FILE *f = fopen("/proc/locks", "re");
+    bool is_any = false;
+
+    if (f == NULL || fstat(fd, &st) != 0) {
+        if (f != NULL)
+            fclose(f);
+        return;
+    }
+    while (fgets(line, sizeof line, f) != NULL) {
+        int pid;
+        unsigned long inode;
+        if (sscanf(line, "%*d: FLOCK %*s %*s %d %*x:%*x:%lu", &pid, &inode) == 2 && inode == st.st_ino && pid > 0) {
+            if (buf_printf(error, "%s%d", is_any ? ", " : " (taken by pid ", pid) == 0)
+                is_any = true;
+        }
+    }
+    if (is_any && buf_append_str(error, ")") != 0)
+        buf_clear(error);
+    fclose(f);
+}
+
+static int
+take_lock(struct crawldir *d, struct buf *error)
+{
+    char *path = path_of(d, "coordinator/lock");
+    uint64_t until_ms = clock_now_ms() + CRAWLDIR_LOCK_WAIT_MS;
+    int err;
+
+    if (path == NULL)
+        return ORB_ENOMEM;
+    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    mem_free(MEM_DEFAULT, path);
+    if (d->lock_fd < 0)
+        return say(error, orb_error_from_errno(errno), "cannot open the lock of %s: %s", d->path, strerror(errno));
+    while (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return say(error, orb_error_from_errno(errno), "cannot lock %s: %s", d->path, strerror(errno));
+        if (clock_now_ms() >= until_ms) {
+            err = say(error, ORB_EBUSY, "%s is in use by another orb", d->path);
+            name_holders(d->lock_fd, error);
+            if (buf_printf(error, "; `orb status %s` shows it, `orb stop %s` ends it", d->path, d->path) != 0)
+                buf_clear(error);
+            return err;
+        }
+        usleep(50000);
+    }
+    return 0;
+}
+
+int
+crawldir_open(struct crawldir *d, const char *path, struct buf *error)
+{
+    int err = ORB_ENOMEM;
+
+    *d = (struct crawldir){ .lock_fd = -1 };
+    d->path = mem_strdup(MEM_DEFAULT, path);
+    if (d->path == NULL)
+        goto fail;
+    d->coordinator_path = path_of(d, "coordinator");
+    if (d->coordinator_path == NULL)
+        goto fail;
+    d->is_new = !is_dir(d->coordinator_path);
+    if (d->is_new && is_dir(path) && !is_empty(path)) {
+        err = say(error, ORB_EEXIST, "%s is not empty and holds no crawl; choose another folder with -o", path);
+        goto fail;
+    }
+    err = make_folders(d, error);
+    if (err == 0)
+        err = take_lock(d, error);
+    if (err != 0)
+        goto fail;
+    return 0;
+fail:
+    crawldir_close(d);
+    return err;
+}
+
+void
+crawldir_close(struct crawldir *d)
+{
+    if (d->lock_fd >= 0)
+        close(d->lock_fd);
+    d->lock_fd = -1;
+    MEM_FREE(MEM_DEFAULT, &d->path);
+    MEM_FREE(MEM_DEFAULT, &d->coordinator_path);
+}
+
+/* ---- seeds -------------------------------------------------------------------------------------------------------- */
+
+int
+crawldir_read_seeds(const struct crawldir *d, struct buf *out)
+{
+    char *path = path_of(d, "coordinator/seeds"), chunk[65536];
+    ssize_t n;
+    int fd, err = 0;
+
+    if (path == NULL)
+        return ORB_ENOMEM;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    mem_free(MEM_DEFAULT, path);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : orb_error_from_errno(errno);
+    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
+        err = out->n > SEEDS_MAX_BYTES ? ORB_ETOOBIG : buf_append(out, chunk, (size_t)n);
+    close(fd);
+    return err;
+}
+
+int
+crawldir_add_seed(const struct crawldir *d, struct slice url)
+{
+    char *path = path_of(d, "coordinator/seeds");
+    struct buf line;
+    int fd, err;
+
+    if (path == NULL)
+        return ORB_ENOMEM;
+    buf_init(&line, MEM_DEFAULT, BUF_NO_CEILING);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    mem_free(MEM_DEFAULT, path);
+    if (fd < 0)
+        return orb_error_from_errno(errno);
+    err = buf_printf(&line, SLICE_FMT "\n", SLICE_ARG(url));
+    if (err == 0 && write(fd, line.p, line.n) != (ssize_t)line.n)
+        err = orb_error_from_errno(errno);
+    close(fd);
+    buf_fini(&line);
+    return err;
+}
+
+/* ---- room --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+dir_bytes(const char *path, int depth)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    uint64_t sum = 0;
+
+    if (d == NULL)
+        return 0;
+    while ((e = readdir(d)) != NULL) {
+        char below[8192];
+        struct stat st;
+        if (e->d_name[0] == '.'
+            || snprintf(below, sizeof below, "%s/%s", path, e->d_name) >= (int)sizeof below || lstat(below, &st) != 0)
+            continue;
+        if (S_ISDIR(st.st_mode) && depth > 0)
+            sum += dir_bytes(below, depth - 1);
+        else
+            sum += (uint64_t)st.st_blocks * 512;
+    }
+    closedir(d);
+    return sum;
+}
+
+uint64_t
+crawldir_used_bytes(const struct crawldir *d)
+{
+    return dir_bytes(d->path, 4);
+}
+
+uint64_t
+crawldir_free_bytes(const struct crawldir *d)
+{
+    struct statvfs v;
+
+    return statvfs(d->path, &v) == 0 ? (uint64_t)v.f_bavail * v.f_frsize : UINT64_MAX;
+}

@@ -1,0 +1,38 @@
+/* crawldir.h - the crawl directory: made, recognised, locked
+ *
+ *   DIR/coordinator/   frontier.db, seen/, orb.sock, lock, seeds, log/   never visible to a worker
+ *   DIR/pages/         pages.db                                          workers write
+ *   DIR/warc/          *.warc.gz                                         workers write
+ *
+ * One living generation (8): the lock is flock'ed by the coordinator and inherited by its workers, so that it lasts until
+ * the last of them is gone. A new coordinator waits 10 s for it before it reads, cuts or writes anything.
+ *
+ * Errors     a negative code, and one sentence in `error`: what, where, what to do.
+ */
+#ifndef ORB_CLUSTER_CRAWLDIR_H
+#define ORB_CLUSTER_CRAWLDIR_H
+
+#include "pool/buf.h"
+
+#define CRAWLDIR_LOCK_WAIT_MS 10000
+
+struct crawldir {
+    char *path;             /* as given */
+    char *coordinator_path; /* DIR/coordinator */
+    int lock_fd;
+    bool is_new;            /* nothing was there */
+};
+
+/* Makes or opens DIR and takes its lock. */
+int crawldir_open(struct crawldir *d, const char *path, struct buf *error) ORB_MUST_USE;
+void crawldir_close(struct crawldir *d);
+
+/* The seeds that the crawl knows, one a line (with what their redirects added to the scope); empty when new. */
+int crawldir_read_seeds(const struct crawldir *d, struct buf *out) ORB_MUST_USE;
+int crawldir_add_seed(const struct crawldir *d, struct slice url) ORB_MUST_USE;
+
+/* Bytes used below DIR, and bytes free on its disk. */
+uint64_t crawldir_used_bytes(const struct crawldir *d);
+uint64_t crawldir_free_bytes(const struct crawldir *d);
+
+#endif

@@ -1,0 +1,407 @@
+/* worker.c - one worker process: settings in, leases in, pages to disk, reports out
+ *
+ *   start --CONF--> open store, mux, dns --READY--> working --DRAIN--> draining --nothing in flight--> exit 0
+ *                                                     |  ^
+ *                                     disk full: starts nothing, tries to store again each second
+ *
+ * Its end is never waited for by itself: the parent's death kills it (PR_SET_PDEATHSIG), the end of the channel makes it
+ * leave, SIGTERM makes it leave at once. What is not committed then is asked again by another worker.
+ */
+#include "cluster/worker_internal.h"
+
+#include "cluster/clock.h"
+#include "cluster/cmd.h"
+#include "cluster/log.h"
+#include "cluster/sandbox.h"
+#include "crawler/curl_init.h"
+#include "crawler/decode.h"
+#include "crawler/html.h"
+#include "crawler/xml.h"
+#include "pool/mem_hooks.h"
+#include "storage/storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define CONF_MAX_BYTES (16u << 20)
+#define UNSENT_MAX_BYTES (256u << 20)
+
+uint64_t
+worker_now_ms(const struct worker *w)
+{
+    return clock_now_ms();
+}
+
+uint64_t
+worker_wall_ms(const struct worker *w)
+{
+    return clock_wall_ms();
+}
+
+noreturn void
+worker_die(struct worker *w, const char *why, int err)
+{
+    log_error("worker %u ends: %s%s%s", w->index, why, err != 0 ? ": " : "",
+              err != 0 ? orb_strerror(err) : "");
+    _exit(EXIT_FAILED);
+}
+
+void
+worker_send(struct worker *w, struct wire_out *out)
+{
+    int err = wire_finish(out);
+
+    if (err == 0)
+        err = channel_send(&w->channel, buf_slice(out->frame));
+    if (err == ORB_ECLOSED)
+        _exit(EXIT_FAILED); /* the coordinator is gone: nobody is there to read a message */
+    if (err != 0)
+        worker_die(w, "the coordinator cannot be told", err);
+}
+
+/* Room for one more request, and for what its answer will need. */
+bool
+worker_has_room(const struct worker *w)
+{
+    return w->n_fetching < w->conf.concurrency && w->n_storing == 0 && !w->disk_is_full
+           && w->n_committing < WORKER_MAX_ROWS_PENDING && !channel_is_congested(&w->channel);
+}
+
+/* ---- set up ------------------------------------------------------------------------------------------------------- */
+
+static void
+open_network(struct worker *w)
+{
+    const struct conf *c = &w->conf;
+    struct dns_conf dns = { .servers = c->dns_servers, .hosts_file = c->hosts_file, .timeout_ms = 5000, .tries = 3 };
+
+    guard_init(&w->guard);
+    for (size_t i = 0; i < c->allow_private.n; i++)
+        if (guard_allow(&w->guard, slice_str(c->allow_private.items[i])) != 0)
+            worker_die(w, "--allow-private is no address block", ORB_EINVAL);
+    w->mux_conf = (struct mux_conf){
+        .limits = {
+            .max_header_bytes = c->max_header_bytes,
+            .max_body_bytes = c->max_body_bytes,
+            .max_decoded_bytes = c->max_decoded_bytes,
+            .connect_timeout_ms = (unsigned)c->connect_timeout_ms,
+            .timeout_ms = (unsigned)c->timeout_ms,
+            .low_speed_bytes_per_s = (unsigned)c->low_speed_bytes,
+            .low_speed_s = (unsigned)((c->low_speed_time_ms + 999) / 1000),
+        },
+        .guard = &w->guard,
+        .user_agent = c->user_agent,
+        .headers = c->headers.n > 0 ? (const char *const *)c->headers.items : NULL,
+        .proxy = c->proxy,
+        .ca_file = c->ca_file,
+        .max_connections = (unsigned)c->concurrency * 2,
+        .max_per_host = (unsigned)c->per_host,
+        .is_insecure = c->is_insecure,
+        .is_http2 = c->use_http2,
+    };
+    if (mux_new(&w->mux, w->loop, &w->mux_conf) != 0 || dns_new(&w->dns, w->loop, &dns) != 0)
+        worker_die(w, "the network could not be set up", ORB_ENOMEM);
+}
+
+static void
+open_store(struct worker *w)
+{
+    char pages[4200], warc[4200];
+    struct store_conf conf = {
+        .pages_dir = pages,
+        .warc_dir = warc,
+        .slot = w->index,
+        .software = "orbweaver/" ORB_VERSION,
+        .contact = w->conf.contact,
+        .user_agent = w->conf.user_agent,
+        .max_warc_bytes = w->conf.warc_file_bytes,
+    };
+    struct buf error;
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    snprintf(pages, sizeof pages, "%s/pages", w->conf.output_dir);
+    snprintf(warc, sizeof warc, "%s/warc", w->conf.output_dir);
+    if (store_open(&w->store, &conf, &error) != 0)
+        worker_die(w, error.n > 0 ? error.p : "the crawl directory could not be opened", 0);
+    buf_fini(&error);
+}
+
+static void
+on_conf(struct worker *w, struct wire_in *in)
+{
+    struct buf error;
+    struct wire_out out;
+    bool is_last = wire_get_bool(in);
+
+    if (w->has_conf || buf_append_slice(&w->conf_json, wire_get_text(in, WIRE_MAX_TEXT_BYTES)) != 0 || in->is_bad)
+        worker_die(w, "damaged settings", ORB_EPROTO);
+    if (!is_last)
+        return;
+    buf_init(&error, MEM_DEFAULT, 4096);
+    if (conf_init(&w->conf) != 0 || conf_from_json(&w->conf, buf_slice(&w->conf_json), &error) != 0)
+        worker_die(w, error.p != NULL ? error.p : "damaged settings", ORB_EPROTO);
+    buf_fini(&error);
+    buf_fini(&w->conf_json);
+    w->has_conf = true;
+    log_set_level((enum log_level)w->conf.log_level);
+    open_store(w);
+    open_network(w);
+    sandbox_enter_worker(w->conf.output_dir, w->conf.hosts_file, w->conf.ca_file);
+    mem_start_background();
+    wire_begin(&out, &w->frame, WIRE_READY);
+    wire_u32(&out, (uint32_t)getpid());
+    worker_send(w, &out);
+}
+
+/* ---- the channel -------------------------------------------------------------------------------------------------- */
+
+static void
+on_ping(struct worker *w)
+{
+    struct wire_out out;
+
+    wire_begin(&out, &w->frame, WIRE_PONG);
+    worker_send(w, &out);
+}
+
+static void
+on_drain(struct worker *w)
+{
+    w->is_draining = true;
+    worker_take_back(w, 0);
+    worker_flush(w);
+}
+
+static void
+on_frame(void *arg, struct slice frame)
+{
+    struct worker *w = arg;
+    struct wire_in in;
+    unsigned type;
+
+    if (wire_open(&in, frame, &type) != 0)
+        worker_die(w, "the coordinator speaks another version", ORB_EVERSION);
+    if (!w->has_conf && type != WIRE_CONF)
+        worker_die(w, "no settings", ORB_EPROTO);
+    switch (type) {
+    case WIRE_CONF:
+        on_conf(w, &in);
+        break;
+    case WIRE_LEASE:
+    case WIRE_HOST:
+    case WIRE_ROBOTS:
+    case WIRE_URLS:
+    case WIRE_LEASE_END:
+        worker_on_lease_frame(w, type, &in);
+        break;
+    case WIRE_LEASE_OVER:
+        worker_on_lease_over(w, &in);
+        break;
+    case WIRE_TAKE_BACK:
+        worker_take_back(w, wire_get_u64(&in));
+        break;
+    case WIRE_DRAIN:
+        on_drain(w);
+        break;
+    case WIRE_PING:
+        on_ping(w);
+        break;
+    default:
+        worker_die(w, "a frame of an unknown type", ORB_EPROTO);
+    }
+}
+
+static void
+on_channel_broken(void *arg)
+{
+    _exit(EXIT_FAILED); /* the coordinator is gone (8) */
+}
+
+/* ---- time --------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_drained(const struct worker *w)
+{
+    if (!w->is_draining || w->n_fetching + w->n_storing + w->n_committing > 0 || !channel_is_flushed(&w->channel))
+        return false;
+    LIST_EACH (node, &w->leases) {
+        struct wlease *l = LIST_ELEMENT(node, struct wlease, node);
+        if (l->n_in_flight > 0)
+            return false;
+    }
+    return true;
+}
+
+static void
+before_sleep(struct ev_loop *loop, ev_prepare *p, int events)
+{
+    struct worker *w = p->data;
+
+    if (w->needs_pump)
+        worker_pump(w);
+    if (w->n_committing > 0 && !ev_is_active(&w->flush_timer)) {
+        ev_timer_set(&w->flush_timer, WORKER_FLUSH_MS / 1000.0, 0);
+        ev_timer_start(loop, &w->flush_timer);
+    }
+    if (is_drained(w))
+        ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_pump_timer(struct ev_loop *loop, ev_timer *t, int events)
+{
+    worker_pump_soon(t->data);
+}
+
+static void
+on_flush_timer(struct ev_loop *loop, ev_timer *t, int events)
+{
+    struct worker *w = t->data;
+
+    worker_flush(w);
+    if (w->n_committing > 0 && !ev_is_active(t)) { /* busy: soon again */
+        ev_timer_set(t, 0.005, 0);
+        ev_timer_start(loop, t);
+    }
+}
+
+static void
+write_stats(struct worker *w)
+{
+    struct stats *s = &w->stats;
+    struct mux_stats m;
+
+    mux_stats(w->mux, &m);
+    s->magic = STATS_MAGIC;
+    s->version = STATS_VERSION;
+    s->pid = (uint32_t)getpid();
+    s->updated_ms = worker_now_ms(w);
+    s->n_connections_opened = m.n_connections_opened;
+    s->n_connections_reused = m.n_connections_reused;
+    s->n_in_flight = w->n_fetching;
+    s->n_leases = (uint32_t)w->lease_by_id.n;
+    s->n_rows_pending = w->n_committing;
+    s->n_urls_held = 0;
+    LIST_EACH (node, &w->leases)
+        s->n_urls_held += LIST_ELEMENT(node, struct wlease, node)->n_ready;
+    for (int d = 0; d < MEM_N_DOMAINS; d++) {
+        struct mem_stats domain;
+        mem_stats((enum mem_domain)d, &domain);
+        s->live_bytes[d] = domain.live_bytes;
+    }
+    stats_write(w->stats_page, s);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *t, int events)
+{
+    struct worker *w = t->data;
+
+    if (!w->has_conf)
+        return;
+    mux_tick(w->mux);
+    decode_tick();
+    pool_tick(parse_pool());
+    pool_tick(html_pool());
+    worker_sweep_leases(w);
+    write_stats(w);
+    if (w->disk_is_full || w->n_storing > 0) {
+        w->n_storing > 0 ? worker_store_more(w) : worker_flush(w);
+        worker_pump_soon(w);
+    }
+}
+
+static void
+on_term(struct ev_loop *loop, ev_signal *s, int events)
+{
+    _exit(EXIT_STOPPED); /* batches that are not committed are asked again */
+}
+
+/* ---- the process -------------------------------------------------------------------------------------------------- */
+
+static void
+raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void
+watch(struct worker *w, ev_signal *term)
+{
+    ev_prepare_init(&w->pump_soon, before_sleep);
+    w->pump_soon.data = w;
+    ev_prepare_start(w->loop, &w->pump_soon);
+    ev_timer_init(&w->pump_timer, on_pump_timer, 0, 0);
+    ev_timer_init(&w->flush_timer, on_flush_timer, 0, 0);
+    ev_timer_init(&w->tick_timer, on_tick, 0.2, 1.0);
+    w->pump_timer.data = w->flush_timer.data = w->tick_timer.data = w;
+    ev_timer_start(w->loop, &w->tick_timer);
+    ev_signal_init(term, on_term, SIGTERM);
+    ev_signal_start(w->loop, term);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole foreground group: the coordinator decides */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+worker_close(struct worker *w)
+{
+    store_close(&w->store);
+    mux_free(&w->mux);
+    worker_free_leases(w);
+    dns_free(&w->dns);
+    parsed_fini(&w->parsed);
+    parse_fini();
+    decode_release();
+    conf_fini(&w->conf);
+    channel_close(&w->channel);
+}
+
+int
+cmd_worker(int argc, char **argv)
+{
+    static struct worker w; /* large, and there is one */
+    struct curl_init_report libraries;
+    ev_signal term;
+
+    if (argc != 2 || fcntl(WORKER_CHANNEL_FD, F_GETFD) < 0) {
+        fprintf(stderr, "orb worker: started by the coordinator only; use `orb crawl`\n");
+        return EXIT_USAGE;
+    }
+    w.index = (unsigned)atoi(argv[1]);
+    log_set_process("worker %u", w.index);
+    prctl(PR_SET_NAME, "orb-worker");
+    raise_file_limit();
+    if (curl_init_libraries(&libraries) != 0)
+        worker_die(&w, "libcurl could not be set up", ORB_ENOMEM);
+    storage_init();
+    xml_init();
+    ev_set_allocator(mem_ev_realloc);
+    w.loop = ev_loop_new(EVFLAG_AUTO);
+    if (w.loop == NULL || stats_page_attach(WORKER_STATS_FD, &w.stats_page) != 0)
+        worker_die(&w, "no event loop or no stats page", ORB_ENOMEM);
+    list_init(&w.leases);
+    list_init(&w.fetching);
+    list_init(&w.storing);
+    list_init(&w.committing);
+    map_init(&w.lease_by_id, MEM_HOST);
+    buf_init(&w.frame, MEM_LOG, WIRE_MAX_FRAME_BYTES);
+    buf_init(&w.conf_json, MEM_DEFAULT, CONF_MAX_BYTES);
+    parsed_init(&w.parsed);
+    watch(&w, &term);
+    if (channel_open(&w.channel, w.loop, WORKER_CHANNEL_FD, UNSENT_MAX_BYTES, on_frame, on_channel_broken, &w) != 0)
+        worker_die(&w, "no memory for the channel", ORB_ENOMEM);
+    ev_run(w.loop, 0);
+    worker_close(&w);
+    return EXIT_DONE;
+}

@@ -1,0 +1,265 @@
+/* worker_host.c - before the first page of a host: its addresses, its robots.txt
+ *
+ *   NEEDS_NAME --dns_lookup--> RESOLVING --answer--> NEEDS_ROBOTS --has it from the coordinator--> OPEN
+ *        |                         |                      |
+ *        |                         v                      +--fetch--> ROBOTS --answer, <= 5 redirects--> OPEN (or FAILED)
+ *        +-- addresses known ---> NEEDS_ROBOTS             FAILED: no name, or no robots.txt: nothing may be asked
+ *
+ * RFC 9309: 4xx = everything allowed; 5xx or unreachable = nothing allowed until it can be read; the first 500 KiB count.
+ */
+#include "cluster/worker_internal.h"
+
+#include "cluster/log.h"
+
+#define ROBOTS_TTL_S (24 * 3600u)
+#define ROBOTS_MAX_HOPS 5
+
+void
+host_learn_robots(struct whost *h, int status, struct slice body)
+{
+    struct worker *w = h->lease->worker;
+
+    robots_unref(&h->robots);
+    h->robots_status = status;
+    if (w->conf.robots == CONF_IGNORE || (status >= 400 && status < 500))
+        h->robots = robots_all(true);
+    else if (status >= 200 && status < 300)
+        h->robots = robots_parse(body, slice_str(w->conf.user_agent));
+    else
+        h->robots = robots_all(false);
+    if (h->robots == NULL)
+        worker_die(w, "no memory for robots.txt", ORB_ENOMEM);
+}
+
+/* The robots question is settled, one way or the other: tell the coordinator. */
+static void
+host_settle(struct whost *h, enum outcome outcome)
+{
+    struct wlease *l = h->lease;
+    struct worker *w = l->worker;
+
+    h->state = outcome == OUTCOME_OK ? WHOST_OPEN : WHOST_FAILED;
+    h->failure = outcome;
+    if (h->needs_robots) {
+        h->needs_robots = false;
+        worker_report_host(h, outcome, ROBOTS_TTL_S);
+    }
+    buf_fini(&h->robots_body);
+    MEM_FREE(MEM_HOST, &h->robots_addresses);
+    worker_pump_soon(w);
+}
+
+static void
+on_addresses(void *arg, const struct dns_answer *answer)
+{
+    struct whost *h = arg;
+    struct worker *w = h->lease->worker;
+
+    h->is_resolving = false;
+    if (answer->outcome != OUTCOME_OK) {
+        h->addresses_until_ms = worker_now_ms(w) + 60000;
+        h->addresses.n_addresses = 0;
+        host_settle(h, answer->outcome);
+        return;
+    }
+    h->addresses = *answer;
+    h->addresses_until_ms = worker_now_ms(w) + (uint64_t)ORB_MAX(answer->ttl_s, 30u) * 1000;
+    h->has_news = true;
+    h->state = WHOST_NEEDS_ROBOTS;
+    worker_pump_soon(w);
+}
+
+static void
+host_resolve(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+
+    h->state = WHOST_RESOLVING;
+    h->is_resolving = true;
+    if (w->conf.proxy != NULL) { /* the proxy resolves; only the guard wants to see literals */
+        struct dns_answer none = { .outcome = OUTCOME_OK, .ttl_s = 3600 };
+        on_addresses(h, &none);
+        return;
+    }
+    dns_lookup(w->dns, url_host(&h->origin), on_addresses, h);
+}
+
+static void host_ask_robots(struct whost *h);
+
+/* Where a redirect of robots.txt leads is another host: its addresses, for this one request. */
+static void
+on_robots_addresses(void *arg, const struct dns_answer *answer)
+{
+    struct whost *h = arg;
+
+    h->is_resolving_robots = false;
+    if (answer->outcome != OUTCOME_OK) {
+        host_learn_robots(h, 500, SLICE_NONE);
+        host_settle(h, OUTCOME_ROBOTS_UNREACHABLE);
+        return;
+    }
+    h->robots_addresses = mem_dup(MEM_HOST, answer, sizeof *answer);
+    if (h->robots_addresses == NULL)
+        worker_die(h->lease->worker, "no memory for robots.txt", ORB_ENOMEM);
+    host_ask_robots(h);
+}
+
+static bool
+is_same_authority(const struct url *a, const struct url *b)
+{
+    return slice_eq(url_host(a), url_host(b)) && url_effective_port(a) == url_effective_port(b);
+}
+
+/* RFC 9309 section 2.3.1.2: at least five redirects, also to other authorities. True when another request follows. */
+static bool
+follow_robots(struct whost *h, const struct page *p)
+{
+    struct worker *w = h->lease->worker;
+    struct url next;
+    bool goes_on = false;
+
+    url_init(&next, MEM_HOST);
+    if (h->robots_hops < ROBOTS_MAX_HOPS && url_parse(&next, p->location, &h->robots_url) == 0 && url_is_http(&next)) {
+        h->robots_hops++;
+        goes_on = url_copy(&h->robots_url, &next) == 0;
+    }
+    url_fini(&next);
+    if (!goes_on)
+        return false;
+    MEM_FREE(MEM_HOST, &h->robots_addresses);
+    if (is_same_authority(&h->robots_url, &h->origin) || w->conf.proxy != NULL) {
+        host_ask_robots(h);
+    } else {
+        h->is_resolving_robots = true;
+        dns_lookup(w->dns, url_host(&h->robots_url), on_robots_addresses, h);
+    }
+    return true;
+}
+
+static void
+on_robots(void *arg, struct page *page)
+{
+    struct whost *h = arg;
+    struct worker *w = h->lease->worker;
+    enum outcome outcome = page->outcome;
+
+    h->fetch = NULL;
+    pace_on_end(h, worker_now_ms(w));
+    if (outcome == OUTCOME_REDIRECT && follow_robots(h, page)) {
+        page_unref(&page);
+        return;
+    }
+    if (outcome == OUTCOME_REDIRECT || outcome == OUTCOME_BAD_REDIRECT) { /* too many: as if there were none */
+        host_learn_robots(h, 404, SLICE_NONE);
+        outcome = OUTCOME_OK;
+    } else if (outcome == OUTCOME_OK || outcome == OUTCOME_HTTP_STATUS || outcome == OUTCOME_TYPE_NOT_ACCEPTED) {
+        struct slice body = slice_sub(page->body, 0, ROBOTS_MAX_BYTES);
+        buf_clear(&h->robots_body);
+        if (page->status < 300 && buf_append_slice(&h->robots_body, body) != 0)
+            worker_die(w, "no memory for robots.txt", ORB_ENOMEM);
+        host_learn_robots(h, page->status, buf_slice(&h->robots_body));
+        outcome = OUTCOME_OK;
+    } else if (outcome == OUTCOME_DECODE_FAILED || outcome == OUTCOME_UNSUPPORTED_ENCODING
+               || outcome == OUTCOME_PROTOCOL || outcome == OUTCOME_HEADER_TOO_LARGE
+               || outcome == OUTCOME_DECODED_TOO_LARGE || outcome == OUTCOME_BODY_TOO_LARGE) {
+        outcome = OUTCOME_ROBOTS_UNREACHABLE; /* an answer that cannot be read is no permission */
+    }
+    page_unref(&page);
+    host_settle(h, outcome);
+}
+
+static void
+host_ask_robots(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+    struct fetch_request request = {
+        .id = h->host_id,
+        .url = &h->robots_url,
+        .addresses = h->robots_addresses != NULL ? h->robots_addresses : &h->addresses,
+        .max_body_bytes = ROBOTS_MAX_BYTES,
+        .cut_long_body = true,
+    };
+
+    h->state = WHOST_ROBOTS;
+    pace_on_start(h, worker_now_ms(w));
+    if (fetch_start(w->mux, &request, on_robots, h, &h->fetch) != 0) {
+        pace_on_end(h, worker_now_ms(w));
+        h->fetch = NULL;
+        host_settle(h, OUTCOME_CONNECT_FAILED);
+    }
+}
+
+static void
+host_begin_robots(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+
+    if (w->conf.robots == CONF_IGNORE) {
+        host_learn_robots(h, 404, SLICE_NONE);
+        host_settle(h, OUTCOME_OK);
+        return;
+    }
+    if (url_parse(&h->robots_url, SLICE_LITERAL("/robots.txt"), &h->origin) != 0)
+        worker_die(w, "no memory for robots.txt", ORB_ENOMEM);
+    h->robots_hops = 0;
+    host_ask_robots(h);
+}
+
+/* A URL cannot be asked because its host cannot: every one of them gets that outcome. */
+static void
+fail_ready(struct whost *h)
+{
+    struct list *node;
+
+    while ((node = list_take_front(&h->ready)) != NULL) {
+        h->lease->n_ready--;
+        job_finish_unasked(h, LIST_ELEMENT(node, struct wurl, node), h->failure);
+    }
+}
+
+bool
+host_is_open(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+
+    if (h->state == WHOST_OPEN && w->conf.proxy == NULL && worker_now_ms(w) >= h->addresses_until_ms
+        && h->n_in_flight == 0)
+        h->state = WHOST_NEEDS_NAME; /* the answer's time to live is over */
+    if (h->state == WHOST_NEEDS_NAME)
+        host_resolve(h);
+    if (h->state == WHOST_NEEDS_ROBOTS) {
+        if (!h->needs_robots && h->robots != NULL) {
+            h->state = WHOST_OPEN;
+        } else {
+            host_begin_robots(h);
+        }
+    }
+    if (h->state == WHOST_FAILED)
+        fail_ready(h);
+    return h->state == WHOST_OPEN;
+}
+
+void
+host_free(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+    struct list *node;
+
+    if (h->is_resolving)
+        dns_cancel(w->dns, on_addresses, h);
+    if (h->is_resolving_robots)
+        dns_cancel(w->dns, on_robots_addresses, h);
+    mem_free(MEM_HOST, h->robots_addresses);
+    CHECK(h->fetch == NULL && h->n_in_flight == 0);
+    while ((node = list_take_front(&h->ready)) != NULL)
+        mem_free(MEM_HOST, LIST_ELEMENT(node, struct wurl, node));
+    list_remove(&h->node);
+    if (h->lease->last_host == h)
+        h->lease->last_host = NULL;
+    robots_unref(&h->robots);
+    cookies_free(&h->cookies);
+    buf_fini(&h->robots_body);
+    url_fini(&h->origin);
+    url_fini(&h->robots_url);
+    mem_free(MEM_HOST, h);
+}

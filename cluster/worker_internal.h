@@ -1,0 +1,176 @@
+/* worker_internal.h - the parts of a worker process, shared by worker*.c only
+ *
+ *   channel --> worker_lease.c (leases, hosts, URLs held) --> worker_pace.c (may it start now?)
+ *                                                                  |
+ *                     +--------------------------------------------+
+ *                     v
+ *   worker_host.c (DNS, robots.txt of a host)      worker_job.c: FETCHING -> PARSED -> STORED -> COMMITTED -> reported
+ *                                                                  |            |           |
+ *                                                               mux, parse   store_put   store_flush, worker_report.c
+ *
+ * Ownership  a lease owns its hosts and URLs; a job owns the URL it took from the lease and the frames of its report.
+ */
+#ifndef ORB_CLUSTER_WORKER_INTERNAL_H
+#define ORB_CLUSTER_WORKER_INTERNAL_H
+
+#include <ev.h>
+
+#include "cluster/channel.h"
+#include "cluster/conf.h"
+#include "cluster/stats.h"
+#include "cluster/worker.h"
+#include "crawler/address.h"
+#include "crawler/cookies.h"
+#include "crawler/fetch.h"
+#include "crawler/parse.h"
+#include "crawler/robots.h"
+#include "pool/list.h"
+#include "pool/map.h"
+#include "storage/store.h"
+
+struct wlease;
+struct whost;
+
+struct wurl { /* one URL of a lease, not started */
+    struct list node;          /* whost.ready */
+    struct whost *host;
+    uint64_t url_id;
+    uint16_t depth;
+    uint8_t attempts, redirect_hops;
+    bool is_sitemap, is_seed, is_again, is_suspect;
+    char url[];                /* NUL-terminated */
+};
+
+enum whost_state { WHOST_NEEDS_NAME, WHOST_RESOLVING, WHOST_NEEDS_ROBOTS, WHOST_ROBOTS, WHOST_OPEN, WHOST_FAILED };
+
+struct whost { /* one host of a lease */
+    struct list node;          /* wlease.hosts */
+    struct wlease *lease;
+    uint64_t host_id;
+    struct url origin;
+    enum whost_state state;
+    bool needs_robots;         /* this lease is for robots.txt */
+    int robots_status;
+    struct buf robots_body;    /* arriving from the coordinator, or fetched */
+    struct robots *robots;
+    unsigned robots_hops;
+    struct url robots_url;     /* where the next robots request goes: changes with redirects */
+    struct dns_answer addresses;
+    uint64_t addresses_until_ms;
+    bool has_news;             /* addresses that the coordinator does not know */
+    struct cookies *cookies;
+    bool cookies_changed;
+    uint32_t delay_ms;
+    unsigned per_host;
+    const char *authorization; /* BORROWED from the conf; NULL = none */
+    uint64_t next_at_ms;       /* no request starts before */
+    unsigned n_in_flight;
+    struct list ready;         /* of struct wurl */
+    enum outcome failure;      /* WHOST_FAILED */
+    struct fetch *fetch;       /* of robots.txt */
+    bool is_resolving, is_resolving_robots;
+    struct dns_answer *robots_addresses; /* of another authority that robots.txt redirects to; NULL = the host's own */
+};
+
+struct wlease {
+    struct list node;          /* worker.leases */
+    struct worker *worker;
+    uint64_t lease_id, group_id;
+    uint32_t epoch;
+    uint32_t ip_delay_ms;
+    uint64_t ip_next_at_ms;    /* for another host than last_host */
+    struct whost *last_host;
+    struct list hosts;
+    struct whost **by_index;   /* as the coordinator counts them */
+    unsigned n_hosts, hosts_cap;
+    unsigned n_ready, n_in_flight, n_unreported;
+    bool is_over;              /* the coordinator has ended it */
+};
+
+enum job_state { JOB_FETCHING, JOB_STORING, JOB_COMMITTING };
+
+struct job {
+    struct list node;          /* worker.jobs (fetching), .storing or .committing */
+    struct worker *worker;
+    struct wlease *lease;
+    struct whost *host;
+    struct wurl *url;          /* taken from the lease */
+    struct url parsed_url;
+    struct fetch *fetch;
+    struct page *page;         /* until its row is queued */
+    enum outcome outcome;
+    struct buf frames;         /* LINKS frames for the report: u32 length + frame, again and again */
+    struct record_link *links; /* until stored; in the worker's arena */
+    size_t n_links;
+    struct slice redirect_to;
+    uint64_t started_ms, ended_ms;
+    uint32_t retry_after_ms;
+    uint16_t status;
+    uint64_t wire_bytes;
+};
+
+struct worker {
+    struct ev_loop *loop;
+    unsigned index;
+    struct conf conf;
+    bool has_conf;
+    struct buf conf_json;
+    struct channel channel;
+    struct stats_page *stats_page;
+    struct stats stats;
+    struct guard guard;
+    struct mux_conf mux_conf;
+    struct mux *mux;
+    struct dns *dns;
+    struct store *store;
+    struct parsed parsed;      /* of the page at hand */
+    struct buf scratch, frame;
+    struct list leases;        /* of struct wlease, round robin */
+    struct map lease_by_id;
+    struct wlease *arriving;   /* between LEASE and LEASE_END */
+    struct whost *arriving_host;
+    struct list fetching, storing, committing; /* of struct job */
+    unsigned n_fetching, n_storing, n_committing;
+    uint64_t committing_since_ms;
+    ev_timer pump_timer, flush_timer, tick_timer;
+    ev_prepare pump_soon;
+    bool needs_pump, is_draining, is_told_to_end, disk_is_full;
+    uint64_t rate_next_us;     /* --max-rate: this worker's share; no request starts before */
+};
+
+uint64_t worker_now_ms(const struct worker *w);
+uint64_t worker_wall_ms(const struct worker *w);
+noreturn void worker_die(struct worker *w, const char *why, int err);
+void worker_send(struct worker *w, struct wire_out *out);   /* finishes the frame; the coordinator gone ends the process */
+bool worker_has_room(const struct worker *w);
+
+/* worker_lease.c */
+void worker_on_lease_frame(struct worker *w, unsigned type, struct wire_in *in);
+void worker_take_back(struct worker *w, uint64_t lease_id); /* 0 = all */
+void worker_on_lease_over(struct worker *w, struct wire_in *in);
+void worker_sweep_leases(struct worker *w); /* about once a second: those that are over go */
+void worker_free_leases(struct worker *w);
+
+/* worker_pace.c */
+void worker_pump(struct worker *w);      /* starts what may start now, sets the timer for the rest */
+void worker_pump_soon(struct worker *w); /* before the loop sleeps */
+void pace_on_start(struct whost *h, uint64_t now_ms);
+void pace_on_end(struct whost *h, uint64_t now_ms);
+
+/* worker_host.c */
+bool host_is_open(struct whost *h);      /* starts DNS and robots where they are missing */
+void host_free(struct whost *h);
+void host_learn_robots(struct whost *h, int status, struct slice body);
+
+/* worker_job.c */
+bool job_start(struct whost *h, struct wurl *u); /* STEALS u on true */
+void job_finish_unasked(struct whost *h, struct wurl *u, enum outcome outcome); /* STEALS u */
+void worker_store_more(struct worker *w);
+void worker_flush(struct worker *w);
+
+/* worker_report.c */
+void report_links(struct job *j, const struct record_link *links, size_t n);
+void worker_report_committed(struct worker *w);
+void worker_report_host(struct whost *h, enum outcome robots_outcome, uint32_t robots_ttl_s);
+
+#endif

@@ -1,0 +1,158 @@
+/* worker_pace.c - may this request start now?
+ *
+ * Three clocks. The host's: a request starts `delay` after the one before it ended (with --per-host above 1: after it
+ * started). The group's: hosts behind one address are asked `ip_delay` apart from each other. The worker's: --concurrency,
+ * its share of --max-rate, and room for what the answers will need (rows, frames, disk).
+ */
+#include "cluster/worker_internal.h"
+
+#include "cluster/clock.h"
+
+#define RATE_BURST_US 200000u /* time not used is not saved up for longer */
+
+void
+pace_on_start(struct whost *h, uint64_t now_ms)
+{
+    struct wlease *l = h->lease;
+
+    h->n_in_flight++;
+    l->n_in_flight++;
+    h->next_at_ms = now_ms + h->delay_ms;
+    l->last_host = h;
+    l->ip_next_at_ms = now_ms + l->ip_delay_ms;
+}
+
+void
+pace_on_end(struct whost *h, uint64_t now_ms)
+{
+    struct wlease *l = h->lease;
+
+    CHECK(h->n_in_flight > 0 && l->n_in_flight > 0);
+    h->n_in_flight--;
+    l->n_in_flight--;
+    if (h->per_host <= 1)
+        h->next_at_ms = now_ms + h->delay_ms;
+    l->ip_next_at_ms = now_ms + l->ip_delay_ms;
+}
+
+/* When may the host's next request start? UINT64_MAX: only after something else happens. */
+static uint64_t
+due_ms(const struct whost *h)
+{
+    const struct wlease *l = h->lease;
+    uint64_t due = h->next_at_ms;
+
+    if (h->n_in_flight >= ORB_MAX(h->per_host, 1u) || h->is_resolving || h->is_resolving_robots
+        || h->fetch != NULL)
+        return UINT64_MAX;
+    if (l->last_host != NULL && l->last_host != h) {
+        if (l->last_host->n_in_flight > 0)
+            return UINT64_MAX; /* one host of an address at a time */
+        due = ORB_MAX(due, l->ip_next_at_ms);
+    } else if (l->last_host == NULL) {
+        due = ORB_MAX(due, l->ip_next_at_ms);
+    }
+    return due;
+}
+
+static bool
+wants_something(const struct whost *h)
+{
+    return !list_is_empty(&h->ready) || h->needs_robots;
+}
+
+/* Is it this worker's turn under --max-rate? */
+static bool
+rate_permits(struct worker *w, uint64_t *next_ms)
+{
+    uint64_t now_us;
+
+    if (w->conf.max_rate == 0)
+        return true;
+    now_us = clock_now_us();
+    if (w->rate_next_us > now_us) {
+        *next_ms = ORB_MIN(*next_ms, w->rate_next_us / 1000 + 1);
+        return false;
+    }
+    w->rate_next_us = ORB_MAX(w->rate_next_us, now_us - ORB_MIN(now_us, RATE_BURST_US));
+    return true;
+}
+
+static void
+rate_spend(struct worker *w)
+{
+    if (w->conf.max_rate > 0)
+        w->rate_next_us += 1000000 * w->conf.workers / w->conf.max_rate;
+}
+
+/* Starts one thing of the host when it is due; returns whether it did. */
+static bool
+start_one(struct whost *h)
+{
+    struct list *node;
+    struct wurl *u;
+
+    if (!host_is_open(h))
+        return false;
+    node = list_take_front(&h->ready);
+    if (node == NULL)
+        return false;
+    u = LIST_ELEMENT(node, struct wurl, node);
+    h->lease->n_ready--;
+    if (job_start(h, u))
+        return true;
+    list_push_front(&h->ready, &u->node);
+    h->lease->n_ready++;
+    return false;
+}
+
+/* Everything of this lease that is due; *next_ms becomes the earliest time at which more is. */
+static void
+pump_lease(struct worker *w, struct wlease *l, uint64_t now_ms, uint64_t *next_ms)
+{
+    LIST_EACH_SAFE (node, &l->hosts) {
+        struct whost *h = LIST_ELEMENT(node, struct whost, node);
+
+        while (wants_something(h)) {
+            uint64_t due = due_ms(h);
+            if (due > now_ms) {
+                *next_ms = ORB_MIN(*next_ms, due);
+                break;
+            }
+            if (!worker_has_room(w) || !rate_permits(w, next_ms) || !start_one(h))
+                break;
+            rate_spend(w);
+        }
+    }
+}
+
+void
+worker_pump(struct worker *w)
+{
+    uint64_t now_ms = worker_now_ms(w), next_ms = UINT64_MAX;
+    struct list *first;
+
+    w->needs_pump = false;
+    if (w->is_draining)
+        return;
+    LIST_EACH_SAFE (node, &w->leases) {
+        struct wlease *l = LIST_ELEMENT(node, struct wlease, node);
+        if (l != w->arriving)
+            pump_lease(w, l, now_ms, &next_ms);
+    }
+    /* round robin: another lease begins next time, when the room does not reach for all */
+    first = list_take_front(&w->leases);
+    if (first != NULL)
+        list_push_back(&w->leases, first);
+    ev_timer_stop(w->loop, &w->pump_timer);
+    if (next_ms != UINT64_MAX) {
+        ev_timer_set(&w->pump_timer, (double)(next_ms - now_ms) / 1000 + 0.0005, 0);
+        ev_timer_start(w->loop, &w->pump_timer);
+    }
+}
+
+void
+worker_pump_soon(struct worker *w)
+{
+    w->needs_pump = true;
+}

@@ -1,0 +1,69 @@
+#include "cluster/sandbox.h"
+#include "tests/support/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int
+try_create(const char *dir, const char *name)
+{
+    char path[512];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    fd = open(path, O_WRONLY | O_CREAT, 0644);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return unlink(path) == 0 ? 0 : errno;
+}
+
+/* Exit codes of the child: 0 all as it should be, 77 no Landlock here, else which step went wrong. */
+static int
+child(const char *dir)
+{
+    if (!sandbox_enter_worker(dir, NULL, NULL))
+        return 77;
+    if (try_create(dir, "pages/x") != 0)
+        return 1;
+    if (try_create(dir, "warc/x") != 0)
+        return 2;
+    if (try_create(dir, "coordinator/x") != EACCES)
+        return 3;
+    if (try_create(dir, "x") != EACCES)
+        return 4;
+    if (try_create("/tmp", "orb-sandbox-test") != EACCES)
+        return 5;
+    if (open("/root/.profile", O_RDONLY) >= 0)
+        return 6;
+    return 0;
+}
+
+TEST(sandbox__a_worker_writes_pages_and_warc_and_nothing_else)
+{
+    const char *dir = scratch_dir();
+    char path[512];
+    int status;
+    pid_t pid;
+
+    for (int i = 0; i < 3; i++) {
+        static const char *const below[] = { "pages", "warc", "coordinator" };
+        snprintf(path, sizeof path, "%s/%s", dir, below[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+    pid = fork();
+    if (pid == 0)
+        _exit(child(dir));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+TESTS(T(sandbox__a_worker_writes_pages_and_warc_and_nothing_else))
