@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+# budget: 100
+"""Every fsync takes 3 s longer: no worker is taken for hung, and orb status answers at once."""
+import os
+from lib import *
+
+library = os.path.join(TMP, "synced.so")
+subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "synced.c"), "-ldl"], check=True)
+web = Web(hosts=4, pages=200)
+try:
+    d = os.path.join(TMP, "crawl")
+    p = start_crawl(d, "--delay", "20ms", "--workers", "2", "-s", web.seeds(), env={"LD_PRELOAD": library, "SYNC_SLEEP_MS": "3000"})
+    check(wait_for(lambda: os.path.exists(os.path.join(d, "coordinator/orb.sock")) and len(workers_of(p.pid)) == 2, 60), "the crawl did not start\n" + crawl_log()[-2000:])
+    slowest, until = 0.0, time.monotonic() + 15
+    request = b'{"cmd":"status"}\n'
+    while time.monotonic() < until and p.poll() is None:
+        s = socket.socket(socket.AF_UNIX)
+        begun = time.monotonic()
+        s.connect(os.path.join(d, "coordinator/orb.sock"))
+        s.sendall(request)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += s.recv(65536)
+        slowest = max(slowest, time.monotonic() - begun)
+        s.close()
+        deaths = sum(w["deaths"] for w in json.loads(answer)["workers"])
+        check(deaths == 0, "a worker was reaped")
+        time.sleep(0.1)
+    orb("stop", d, want=None)
+    code = p.wait(90)
+    check(code in (0, 3), f"exit code {code}\n" + crawl_log()[-2000:])
+    check("no sign of life" not in crawl_log(), "a worker was taken for hung")
+    audit(d)
+    check(slowest < 0.1, f"orb status took {slowest * 1000:.0f} ms")
+    print(f"RESULT: slowest status {slowest * 1000:.1f} ms, {len(web.log())} requests")
+finally:
+    web.close()

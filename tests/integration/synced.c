@@ -1,0 +1,61 @@
+/* synced.c - LD_PRELOAD: notes what has been synced, or makes syncing slow; for powercut.py and slow_disk.py
+ *
+ * SYNC_LOG=FILE    each fsync, fdatasync and sync_file_range appends "size path" of the file to FILE
+ * SYNC_SLEEP_MS=N  each of them takes N ms longer
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void
+note(int fd)
+{
+    const char *log = getenv("SYNC_LOG"), *sleep_ms = getenv("SYNC_SLEEP_MS");
+    char link[64], path[4096], line[4200];
+    struct stat st;
+    ssize_t n;
+    int out;
+
+    if (sleep_ms != NULL)
+        usleep((useconds_t)atoi(sleep_ms) * 1000);
+    if (log == NULL || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof path - 1);
+    if (n <= 0)
+        return;
+    path[n] = '\0';
+    out = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (out < 0)
+        return;
+    n = snprintf(line, sizeof line, "%lld %s\n", (long long)st.st_size, path);
+    if (write(out, line, (size_t)n) != n)
+        abort();
+    close(out);
+}
+
+static int
+real(const char *name, int fd)
+{
+    int (*f)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+
+    note(fd);
+    return f(fd);
+}
+
+int
+fsync(int fd)
+{
+    return real("fsync", fd);
+}
+
+int
+fdatasync(int fd)
+{
+    return real("fdatasync", fd);
+}
