@@ -128,6 +128,7 @@ text_append_printable(struct buf *out, struct slice s)
     while (s.n > 0 && err == 0) {
         size_t n = 0, n_seq;
         unsigned char c;
+        bool is_c1;
 
         /* C1 controls (U+0080 .. U+009F, "\xc2\x80" ...) steer terminals too */
         while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != 0x7f
@@ -139,16 +140,18 @@ text_append_printable(struct buf *out, struct slice s)
         if (err != 0 || s.n == 0)
             break;
         c = (unsigned char)s.p[0];
+        is_c1 = c == 0xc2 && text_utf8_bytes(s) == 2;
         if (c == '\n')
             err = buf_append_str(out, "\\n");
         else if (c == '\t')
             err = buf_append_str(out, "\\t");
         else if (c == '\r')
             err = buf_append_str(out, "\\r");
+        else if (c < 0x80 || is_c1)
+            err = buf_printf(out, "\\x%02x", is_c1 ? (unsigned char)s.p[1] : c);
         else
-            err = c < 0x20 || c == 0x7f || c == 0xc2 ? buf_printf(out, "\\x%02x", c == 0xc2 ? (unsigned char)s.p[1] : c)
-                                                     : buf_append_str(out, "\xef\xbf\xbd");
-        s = slice_sub(s, c == 0xc2 && text_utf8_bytes(s) == 2 ? 2 : 1, SIZE_MAX);
+            err = buf_append_str(out, "\xef\xbf\xbd");
+        s = slice_sub(s, is_c1 ? 2 : 1, SIZE_MAX);
     }
     return err;
 }

@@ -148,7 +148,7 @@ static int
 add_fingerprints(struct front *f, struct slice url)
 {
     uint64_t fps[2];
-    unsigned n;
+    unsigned n = 0;
     int err = url_parse_canonical(&f->url, url);
 
     if (err == 0)

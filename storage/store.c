@@ -189,7 +189,7 @@ fill_place(struct pagedb_row *row, const struct place_room *room, const struct w
     row->warc_bytes = place->bytes;
 }
 
-/* What this answer may need of the arena, at most about: links are front-coded, text may grow threefold. */
+/* Half of the arena is left for the next answer: its links are cut at LINKS_BYTES, its texts are far smaller. */
 static bool
 has_room(const struct store *s)
 {
