@@ -381,6 +381,8 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
 
     CHECK_IS(mux, MUX_MAGIC);
     CHECK(url_is_http(request->url));
+    if (mux->is_closing)
+        return ORB_ECLOSED;
     f = OBJECT_NEW(&fetch_type);
     if (f == NULL)
         return ORB_ENOMEM;

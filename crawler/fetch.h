@@ -70,7 +70,7 @@ void mux_free(struct mux **mux);
 void mux_stats(const struct mux *mux, struct mux_stats *out);
 void mux_tick(struct mux *mux);         /* about once a second: pools decay */
 
-/* ORB_ENOMEM; ORB_EINVAL: no address to ask (and no proxy). */
+/* ORB_ENOMEM; ORB_EINVAL: no address to ask (and no proxy); ORB_ECLOSED: mux_free() is at work. */
 int fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn *done, void *arg,
                 struct fetch **handle) ORB_MUST_USE; /* *handle: BORROWED until done(); may be NULL */
 void fetch_cancel(struct fetch *fetch, enum outcome why); /* done() follows from the loop */

@@ -377,6 +377,7 @@ mux_free(struct mux **out)
     if (mux == NULL)
         return;
     CHECK_IS(mux, MUX_MAGIC);
+    mux->is_closing = true;
     while (!list_is_empty(&mux->fetches)) {
         struct fetch *f = LIST_ELEMENT(mux->fetches.next, struct fetch, node);
         fetch_cancel(f, OUTCOME_NOT_STARTED);

@@ -83,6 +83,7 @@ struct mux {
     ev_prepare prepare;
     struct list fetches;
     unsigned n_cancelled;               /* fetches whose done() is due */
+    bool is_closing;                    /* no new ones */
     struct mux_socket **sockets;        /* by descriptor */
     int n_sockets;
     struct curl_slist *headers;         /* of every request; tail of each request's own list */

@@ -355,6 +355,43 @@ TEST(fetch__looks_its_proxys_name_up_by_itself)
     fetching_fini(&t);
 }
 
+struct restarting {
+    struct mux *mux;
+    struct fetch_request *request;
+    unsigned n_done;
+    int err;
+};
+
+static void
+start_again(void *arg, struct page *page)
+{
+    struct restarting *r = arg;
+
+    r->n_done++;
+    page_unref(&page);
+    r->err = fetch_start(r->mux, r->request, start_again, r, NULL);
+}
+
+TEST(mux_free__takes_no_new_ones)
+{
+    struct fetching t;
+    struct dns_answer answer;
+    struct url url;
+
+    fetching_init(&t);
+    fetching_open(&t);
+    answer_of(&answer, "127.0.0.1");
+    url_init(&url, MEM_DEFAULT);
+    assert_int_equal(url_parse(&url, SLICE_LITERAL("http://a.test/"), NULL), 0);
+    struct fetch_request request = { .url = &url, .addresses = &answer };
+    struct restarting r = { .mux = t.mux, .request = &request };
+    assert_int_equal(fetch_start(t.mux, &request, start_again, &r, NULL), 0);
+    fetching_fini(&t);
+    assert_int_equal(r.n_done, 1);
+    assert_int_equal(r.err, ORB_ECLOSED);
+    url_fini(&url);
+}
+
 TEST(fetch__cancelled_ends_from_the_loop)
 {
     struct fetching t;
@@ -534,6 +571,7 @@ main(void)
         T(fetch__ignores_the_proxies_of_the_environment),
         T(fetch__goes_through_a_proxy_when_told),
         T(fetch__looks_its_proxys_name_up_by_itself),
+        T(mux_free__takes_no_new_ones),
         T(fetch__cancelled_ends_from_the_loop),
         T(fetch__twelve_thousand_names_leave_nothing_and_start_no_thread),
         T(mux_free__leaves_libcurl_as_it_was),
