@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# budget: 300
+# long only
+# long-budget: 400
 """With every fsync delayed by three seconds no worker is taken for dead, `orb status` answers within 100 ms, and the
 crawl still stores everything.
 """
