@@ -18,6 +18,7 @@
 #include "crawler/html.h"
 #include "crawler/xml.h"
 #include "pool/mem_hooks.h"
+#include "pool/pool.h"
 #include "storage/storage.h"
 
 #include <errno.h>
@@ -298,6 +299,14 @@ write_stats(struct worker *w)
     stats_write(w->stats_page, s);
 }
 
+/* A parser's pool is made at its first use. */
+static void
+tick_pool(struct pool *pool)
+{
+    if (pool != NULL)
+        pool_tick(pool);
+}
+
 static void
 on_tick(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -307,8 +316,8 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
         return;
     mux_tick(w->mux);
     decode_tick();
-    pool_tick(parse_pool());
-    pool_tick(html_pool());
+    tick_pool(parse_pool());
+    tick_pool(html_pool());
     worker_sweep_leases(w);
     write_stats(w);
     if (w->disk_is_full || w->n_storing > 0) {
