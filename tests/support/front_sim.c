@@ -84,12 +84,12 @@ on_lease(void *arg, unsigned slot, const struct front_lease *in)
         assert_true(l->n_urls < 64);
         assert_null(map_get(&s->leased, u->url_id)); /* never twice at a time */
         assert_int_equal(map_put(&s->leased, u->url_id, s), 0);
-        assert_true(u->url.n < 128);
+        assert_true(u->url.n < 300);
         assert_true(slice_starts_with(u->url, slice_str(l->hosts[u->host].origin)));
         l->urls[l->n_urls].url_id = u->url_id;
         l->urls[l->n_urls].host = u->host;
         l->urls[l->n_urls].is_suspect = u->is_suspect;
-        snprintf(l->urls[l->n_urls].url, 128, SLICE_FMT, SLICE_ARG(u->url));
+        snprintf(l->urls[l->n_urls].url, 300, SLICE_FMT, SLICE_ARG(u->url));
         l->n_urls++;
         s->n_urls_leased++;
     }

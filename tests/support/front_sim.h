@@ -28,7 +28,7 @@ struct sim_lease {
     struct {
         uint64_t url_id;
         uint32_t host;
-        char url[128];
+        char url[300];
         bool is_suspect;
     } urls[64];
 };
