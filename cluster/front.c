@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#define COLD_DROP_MS 100
 #define QUEUE_BYTES ((size_t)12 << 20) /* of records; above it leasing stops */
 
 static void
@@ -93,6 +94,7 @@ front_free(struct front *f)
     free_leases(f);
     front_seen_close(f);
     frontier_free(&f->frontier);
+    coldmem_close(&f->cold);
     urldb_close(&f->db.db);
     url_fini(&f->url);
     buf_fini(&f->url_key);
@@ -326,6 +328,10 @@ front_tick(struct front *f, uint64_t now_ms, uint64_t wall_ms)
     f->now_ms = ORB_MAX(f->now_ms, now_ms);
     f->wall_ms = wall_ms;
     send_failed_loads(f);
+    if (coldmem_bytes(f->cold) > 0 && f->now_ms - f->cold_dropped_ms >= COLD_DROP_MS) {
+        f->cold_dropped_ms = f->now_ms;
+        coldmem_drop(f->cold);
+    }
     for (int n = 0; n < 10000 && frontier_retry_take(f->frontier, f->now_ms, &host_id, &url_id); n++) {
         front_requeue(f, host_id, url_id, false);
         front_wake(f, host_id);
@@ -476,7 +482,7 @@ front_stats(const struct front *f, struct front_stats *out)
         .commits = j.n_commits,
         .rows_written = j.n_records,
         .expected_collisions = seen_expected_collisions(f->n_fingerprints),
-        .next_due_ms = due == UINT64_MAX ? INT64_MAX : due == 0 ? (int64_t)f->now_ms : (int64_t)due,
+        .next_due_ms = due == UINT64_MAX ? INT64_MAX : (int64_t)ORB_MAX(due, ORB_MAX(f->now_ms, f->hold_until_ms)),
     };
     read_books(f, &out->books);
     memcpy(out->excluded_by_reason, f->counts.by_outcome[URLDB_EXCLUDED], sizeof out->excluded_by_reason);

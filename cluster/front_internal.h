@@ -17,6 +17,7 @@
 #include "crawler/seen.h"
 #include "pool/buf.h"
 #include "pool/map.h"
+#include "storage/coldmem.h"
 #include "storage/seenrun.h"
 #include "storage/urldb.h"
 
@@ -277,6 +278,9 @@ struct front {
 
     struct frontier *frontier;
     struct hosts *hosts;
+    struct coldmem *cold;         /* hosts that do not fit the budget */
+    uint64_t cold_dropped_ms;
+    uint64_t hold_until_ms;       /* (8): after a restart nobody is asked for a full delay */
     uint32_t epoch;
     uint64_t last_lease_id;
     struct map leases, leased, suspects; /* by lease id; url_id -> lease; url_id -> suspect */

@@ -259,6 +259,8 @@ front_lease(struct front *f, unsigned slot, uint64_t now_ms)
 
     CHECK_IS(f, FRONT_MAGIC);
     f->now_ms = ORB_MAX(f->now_ms, now_ms);
+    if (f->now_ms < f->hold_until_ms)
+        return false;
     while (!front_is_congested(f)
            && frontier_pick(f->frontier, f->now_ms, f->wall_ms / 1000, FRONT_WINDOW_MS, &pick)) {
         struct lease *l = lease_new(f, slot, &pick);

@@ -111,8 +111,11 @@ put_all(struct mark_writer *w)
     const struct frontier_retry *retries;
     size_t n;
 
-    for (uint32_t id = 1; id <= hosts_count(f->hosts) && w->err == 0; id++)
+    for (uint32_t id = 1; id <= hosts_count(f->hosts) && w->err == 0; id++) {
         put_host(w, id);
+        if (id % 65536 == 0)
+            coldmem_drop(f->cold);
+    }
     MAP_EACH (at, &f->leases)
         put_leased(w, at->value);
     MAP_EACH (at, &f->suspects) {

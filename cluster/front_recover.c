@@ -13,6 +13,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#define COLD_EVERY 65536
+
 static int
 read_meta(struct front *f, const char *key, struct buf *text)
 {
@@ -136,9 +138,11 @@ on_host(void *arg, const struct urldb_host *row)
     front_host_delay(f, h, row->crawl_delay_ms);
     h->robots_until_s = (uint32_t)ORB_MIN(row->robots_until_s, (uint64_t)UINT32_MAX);
     h->n_fails = (uint8_t)ORB_MIN(row->fails, 255u);
-    h->next_at_ms = f->now_ms + h->delay_ms;
+    h->next_at_ms = h->delay_ms > f->conf.delay_ms ? f->now_ms + h->delay_ms : 0; /* hold_until_ms covers the others */
     if (row->retry_at_ms > f->wall_ms)
         h->next_at_ms = ORB_MAX(h->next_at_ms, f->now_ms + (row->retry_at_ms - f->wall_ms));
+    if (id % COLD_EVERY == 0)
+        coldmem_drop(f->cold);
     return row->addresses.n > 0 && row->addresses_until_s > wall_s ? front_host_join(f, id, row->addresses) : 0;
 }
 
@@ -182,6 +186,8 @@ on_row(void *arg, const struct urldb_url *u)
 
     if (u->url_id > f->marked_url_id)
         queue_row(f, u);
+    if (u->url_id % COLD_EVERY == 0)
+        coldmem_drop(f->cold);
     return f->is_derailed ? ORB_ENOMEM : u->url_id > front_seen_covered(f) ? add_fingerprints(f, u->url) : 0;
 }
 
@@ -206,22 +212,39 @@ front_spill_directly(struct front *f, uint32_t host_id)
 static void
 wake_all(struct front *f)
 {
-    for (uint32_t id = 1; id <= hosts_count(f->hosts); id++)
+    for (uint32_t id = 1; id <= hosts_count(f->hosts); id++) {
         if (host_has_work(hosts_get(f->hosts, id)))
             frontier_wake(f->frontier, id, f->now_ms);
+        if (id % COLD_EVERY == 0)
+            coldmem_drop(f->cold);
+    }
+    coldmem_drop(f->cold);
 }
 
+static int
+more_hosts(void *arg, size_t n_bytes, void **out)
+{
+    return coldmem_add(arg, n_bytes, out);
+}
+
+/* Of sixteen shares of the budget: eight the seen-set (front.c), three the queues, four hosts, the rest odds and ends. */
 static int
 new_frontier(struct front *f)
 {
     size_t share = f->conf.ram_budget_bytes / 16;
+    int err;
 
     frontier_free(&f->frontier);
+    coldmem_close(&f->cold);
     f->hosts = NULL;
-    int err = frontier_new(&f->frontier, f->conf.ip_delay_ms, share * 3, share / 2 / sizeof(struct frontier_retry) + 64);
+    err = coldmem_open(&f->cold, f->dir);
     if (err == 0)
-        f->hosts = frontier_hosts(f->frontier);
-    return err;
+        err = frontier_new(&f->frontier, f->conf.ip_delay_ms, share * 3, share / 2 / sizeof(struct frontier_retry) + 64);
+    if (err != 0)
+        return err;
+    f->hosts = frontier_hosts(f->frontier);
+    hosts_set_more(f->hosts, share * 4, more_hosts, f->cold);
+    return 0;
 }
 
 static int
@@ -292,6 +315,7 @@ front_recover(struct front *f, struct front_recovery *out, struct buf *error)
         return err;
     }
     wake_all(f);
+    f->hold_until_ms = out->is_new ? 0 : f->now_ms + f->conf.delay_ms;
     f->db.counts = f->counts;
     f->db.last_ended_ms = f->db.saved_ended_ms = f->last_ended_ms;
     clock_gettime(CLOCK_MONOTONIC, &t1);

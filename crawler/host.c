@@ -2,14 +2,25 @@
 
 #define HOSTS_MAGIC 0x4057ab1e
 #define SEGMENT_HOSTS 16384
+#define SHARDS 64
+#define SHARD_FIRST 16
+
+/* Host ids by fingerprint, open addressing; 0 = free. Each shard grows alone, so that no growth looks at every host. */
+struct shard {
+    uint32_t *ids;
+    uint32_t cap, n;
+};
 
 struct hosts {
     uint32_t magic;
     struct host **segments;
     uint32_t n_segments, cap_segments;
     uint32_t n;            /* hosts */
-    uint32_t *index;       /* host ids by fingerprint, open addressing; 0 = free */
-    uint32_t cap_index;    /* power of two */
+    uint32_t n_ram_segments; /* the first ones */
+    size_t limit_bytes;
+    hosts_more_fn *more;
+    void *more_arg;
+    struct shard shards[SHARDS];
     size_t ram_bytes;
     struct hostq_pool *queues;
 };
@@ -47,10 +58,11 @@ hosts_free(struct hosts **tp)
     if (t == NULL)
         return;
     CHECK_IS(t, HOSTS_MAGIC);
-    for (uint32_t i = 0; i < t->n_segments; i++)
+    for (uint32_t i = 0; i < t->n_ram_segments; i++)
         mem_free(MEM_HOST, t->segments[i]);
     mem_free(MEM_HOST, t->segments);
-    mem_free(MEM_HOST, t->index);
+    for (int i = 0; i < SHARDS; i++)
+        mem_free(MEM_HOST, t->shards[i].ids);
     hostq_pool_free(&t->queues);
     t->magic = 0;
     MEM_FREE(MEM_HOST, tp);
@@ -78,42 +90,57 @@ hosts_get(const struct hosts *t, uint32_t host_id)
     return &t->segments[i / SEGMENT_HOSTS][i % SEGMENT_HOSTS];
 }
 
-static uint32_t
-index_slot(const struct hosts *t, uint64_t fingerprint)
+void
+hosts_set_more(struct hosts *t, size_t host_limit_bytes, hosts_more_fn *more, void *arg)
 {
-    uint32_t i = (uint32_t)(fingerprint >> 16) & (t->cap_index - 1);
+    CHECK_IS(t, HOSTS_MAGIC);
+    t->limit_bytes = host_limit_bytes;
+    t->more = more;
+    t->more_arg = arg;
+}
 
-    while (t->index[i] != 0 && hosts_get(t, t->index[i])->fingerprint != fingerprint)
-        i = (i + 1) & (t->cap_index - 1);
+static uint32_t
+shard_slot(const struct hosts *t, const struct shard *s, uint64_t fingerprint)
+{
+    uint32_t i = (uint32_t)(((fingerprint & 0xffffffff) * s->cap) >> 32);
+
+    while (s->ids[i] != 0 && hosts_get(t, s->ids[i])->fingerprint != fingerprint)
+        if (++i == s->cap)
+            i = 0;
     return i;
 }
 
 uint32_t
 hosts_find(const struct hosts *t, uint64_t fingerprint)
 {
-    return t->cap_index == 0 ? 0 : t->index[index_slot(t, fingerprint)];
+    const struct shard *s = &t->shards[fingerprint >> 58];
+
+    return s->cap == 0 ? 0 : s->ids[shard_slot(t, s, fingerprint)];
 }
 
 static int
-index_grow(struct hosts *t)
+shard_grow(struct hosts *t, struct shard *s)
 {
-    uint32_t cap = t->cap_index == 0 ? 1024 : t->cap_index * 2, *bigger = mem_array(MEM_HOST, cap, sizeof *bigger);
+    struct shard bigger = { NULL, s->cap == 0 ? SHARD_FIRST : s->cap + s->cap / 2, s->n };
 
-    if (bigger == NULL)
+    bigger.ids = mem_array(MEM_HOST, bigger.cap, sizeof *bigger.ids);
+    if (bigger.ids == NULL)
         return ORB_ENOMEM;
-    mem_free(MEM_HOST, t->index);
-    t->ram_bytes += (cap - t->cap_index) * sizeof *bigger;
-    t->index = bigger;
-    t->cap_index = cap;
-    for (uint32_t id = 1; id <= t->n; id++)
-        t->index[index_slot(t, hosts_get(t, id)->fingerprint)] = id;
+    for (uint32_t i = 0; i < s->cap; i++)
+        if (s->ids[i] != 0)
+            bigger.ids[shard_slot(t, &bigger, hosts_get(t, s->ids[i])->fingerprint)] = s->ids[i];
+    mem_free(MEM_HOST, s->ids);
+    t->ram_bytes += (bigger.cap - s->cap) * sizeof *bigger.ids;
+    *s = bigger;
     return 0;
 }
 
 static int
 segment_add(struct hosts *t)
 {
-    struct host *segment;
+    bool is_in_ram = t->more == NULL || t->ram_bytes < t->limit_bytes;
+    void *segment;
+    int err = 0;
 
     if (t->n_segments == t->cap_segments) {
         uint32_t cap = t->cap_segments == 0 ? 16 : t->cap_segments * 2;
@@ -124,29 +151,36 @@ segment_add(struct hosts *t)
         t->segments = bigger;
         t->cap_segments = cap;
     }
-    segment = mem_array(MEM_HOST, SEGMENT_HOSTS, sizeof *segment);
-    if (segment == NULL)
-        return ORB_ENOMEM;
-    t->segments[t->n_segments++] = segment;
-    t->ram_bytes += SEGMENT_HOSTS * sizeof *segment;
-    return 0;
+    if (is_in_ram && t->n_ram_segments == t->n_segments) {
+        segment = mem_array(MEM_HOST, SEGMENT_HOSTS, sizeof(struct host));
+        err = segment == NULL ? ORB_ENOMEM : 0;
+        t->ram_bytes += err == 0 ? SEGMENT_HOSTS * sizeof(struct host) : 0;
+        t->n_ram_segments += err == 0;
+    } else {
+        err = t->more(t->more_arg, SEGMENT_HOSTS * sizeof(struct host), &segment);
+    }
+    if (err == 0)
+        t->segments[t->n_segments++] = segment;
+    return err;
 }
 
 int
 hosts_add(struct hosts *t, uint64_t fingerprint, uint32_t *host_id)
 {
+    struct shard *s = &t->shards[fingerprint >> 58];
     int err;
 
     CHECK_IS(t, HOSTS_MAGIC);
     if (t->n == HOST_ID_MAX - 1)
         return ORB_ETOOBIG;
-    if ((uint64_t)(t->n + 1) * 4 > (uint64_t)t->cap_index * 3 && (err = index_grow(t)) != 0)
+    if ((uint64_t)(s->n + 1) * 4 > (uint64_t)s->cap * 3 && (err = shard_grow(t, s)) != 0)
         return err;
     if (t->n == t->n_segments * SEGMENT_HOSTS && (err = segment_add(t)) != 0)
         return err;
     t->n++;
     hosts_get(t, t->n)->fingerprint = fingerprint;
-    t->index[index_slot(t, fingerprint)] = t->n;
+    s->ids[shard_slot(t, s, fingerprint)] = t->n;
+    s->n++;
     *host_id = t->n;
     return 0;
 }

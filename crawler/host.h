@@ -10,6 +10,7 @@
  * New ids go to the tail when there is anything behind the head, else to the head. RAM parts are lists of 32-byte blocks
  * of 5 ids out of one pool; when the pool is at its limit, or a part holds HOSTQ_WINDOW ids, a part becomes a chunk.
  *
+ * Memory     80 bytes a host, which may lie in a file behind a limit, and 4-7 bytes of index, which may not.
  * Errors     ORB_ENOMEM, nothing changed. a push after hostq_reserve() cannot fail.
  * Limits     url_id < 2^40, chunk ids and host ids < 2^32.
  */
@@ -48,7 +49,11 @@ struct host { /* 80 bytes */
 
 struct hosts;
 
+/* more: where segments come from once host_limit_bytes are in RAM (storage/coldmem.h); NULL = RAM without limit. */
+typedef int hosts_more_fn(void *arg, size_t n_bytes, void **out);
+
 int hosts_new(struct hosts **out, size_t queue_limit_bytes) ORB_MUST_USE;
+void hosts_set_more(struct hosts *hosts, size_t host_limit_bytes, hosts_more_fn *more, void *arg);
 void hosts_free(struct hosts **hosts);
 uint32_t hosts_count(const struct hosts *hosts);
 uint32_t hosts_find(const struct hosts *hosts, uint64_t fingerprint); /* host_id, 0 = unknown */
