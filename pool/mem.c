@@ -1,6 +1,7 @@
 #include "pool/mem.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +12,37 @@
 const char *malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:1,prof:true,prof_active:false,lg_prof_sample:19";
 #endif
 
+#define N_SLOTS 64
+#define TABLE_MAX_BYTES 4096 /* sizes up to here have their class in a table */
+
+/* What one thread counts for one domain; it alone writes, others read. Cumulative: a block that another thread frees
+ * leaves this count high and the other's low, and the sum over all slots right. */
+struct count {
+    _Atomic size_t live_bytes;   /* modulo 2^64: may stand below zero */
+    _Atomic int64_t peak_beyond; /* while live_bytes stays under it, the domain's peak stands */
+    _Atomic uint64_t n_allocs, n_frees;
+};
+
+/* A slot belongs to one thread at a time and goes on counting under the next one. The first is for all threads that find
+ * no other free; only there are additions atomic. */
+struct slot {
+    _Alignas(64) struct count counts[MEM_N_DOMAINS];
+    _Atomic bool is_taken;
+};
+
 struct domain {
-    _Atomic size_t live_bytes, peak_bytes;
-    _Atomic uint64_t n_allocs, n_frees, n_failed;
+    _Atomic size_t peak_bytes;
+    _Atomic uint64_t n_failed;
     _Atomic size_t soft_limit_bytes, hard_limit_bytes;
 };
 
+static struct slot slots[N_SLOTS];
+static _Atomic unsigned n_slots = 1; /* that ever were in use */
+static _Thread_local struct slot *my_slot;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t slot_key;
 static struct domain domains[MEM_N_DOMAINS];
+static _Atomic bool is_watched; /* a hard limit or a test's failure may refuse an allocation */
 static const char *const domain_names[MEM_N_DOMAINS] = {
     "page", "buf", "obj", "cache", "host", "frontier", "xml", "curl",
     "ssl", "sqlite", "ev", "http", "json", "log", "plugin", "default",
@@ -47,55 +72,195 @@ must_fail(enum mem_domain d)
     return fail_nth != 0 && (n == fail_nth || (fail_onwards && n > fail_nth));
 }
 
-static void
-count_alloc(struct domain *d, size_t n_bytes)
-{
-    size_t live = atomic_fetch_add_explicit(&d->live_bytes, n_bytes, memory_order_relaxed) + n_bytes;
-    size_t peak = atomic_load_explicit(&d->peak_bytes, memory_order_relaxed);
+/* ---- counting, per thread ----------------------------------------------------------------------------------------- */
 
-    while (live > peak
-           && !atomic_compare_exchange_weak_explicit(&d->peak_bytes, &peak, live, memory_order_relaxed,
-                                                     memory_order_relaxed))
-        continue;
-    atomic_fetch_add_explicit(&d->n_allocs, 1, memory_order_relaxed);
+#ifdef ORB_HAVE_JEMALLOC
+static uint16_t class_bytes[TABLE_MAX_BYTES / 8 + 1];
+
+static void
+fill_classes(void)
+{
+    for (size_t i = 0; i < ORB_N_ELEMENTS(class_bytes); i++)
+        class_bytes[i] = (uint16_t)nallocx(i == 0 ? 1 : i * 8, 0);
+}
+
+/* What malloc(n_bytes) sets aside; to ask for it by the block's address costs as much as the allocation. */
+static size_t
+set_aside(void *p, size_t n_bytes)
+{
+    return n_bytes <= TABLE_MAX_BYTES ? class_bytes[(n_bytes + 7) / 8] : nallocx(n_bytes, 0);
 }
 
 static void
-count_free(struct domain *d, size_t n_bytes)
+give_back(void *p, size_t usable_bytes)
 {
-    atomic_fetch_sub_explicit(&d->live_bytes, n_bytes, memory_order_relaxed);
-    atomic_fetch_add_explicit(&d->n_frees, 1, memory_order_relaxed);
+    sdallocx(p, usable_bytes, 0);
+}
+#else
+static void
+fill_classes(void)
+{
+}
+
+static size_t
+set_aside(void *p, size_t n_bytes)
+{
+    return malloc_usable_size(p);
+}
+
+static void
+give_back(void *p, size_t usable_bytes)
+{
+    free(p);
+}
+#endif
+
+static void
+leave_slot(void *slot)
+{
+    my_slot = NULL;
+    atomic_store_explicit(&((struct slot *)slot)->is_taken, false, memory_order_release);
+}
+
+static void
+begin(void)
+{
+    CHECK(pthread_key_create(&slot_key, leave_slot) == 0);
+    fill_classes();
+}
+
+static struct slot *
+take_slot(void)
+{
+    pthread_once(&once, begin);
+    my_slot = &slots[0];
+    for (unsigned i = 1; i < N_SLOTS; i++) {
+        unsigned n = n_slots;
+
+        if (atomic_exchange_explicit(&slots[i].is_taken, true, memory_order_acquire))
+            continue;
+        while (n <= i && !atomic_compare_exchange_weak(&n_slots, &n, i + 1))
+            continue;
+        my_slot = &slots[i];
+        if (pthread_setspecific(slot_key, my_slot) != 0)
+            leave_slot(&slots[i]), my_slot = &slots[0];
+        break;
+    }
+    return my_slot;
+}
+
+static struct slot *
+slot_of_thread(void)
+{
+    struct slot *s = my_slot;
+
+    return __builtin_expect(s != NULL, 1) ? s : take_slot();
+}
+
+static size_t
+live_bytes(enum mem_domain d)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0, n = n_slots; i < n; i++)
+        sum += atomic_load_explicit(&slots[i].counts[d].live_bytes, memory_order_relaxed);
+    return (ptrdiff_t)sum < 0 ? 0 : sum; /* a block was freed between two of the loads */
+}
+
+/* The peak is looked at again when this thread alone has taken what lay between it and the bytes that lived last time:
+ * exact with one thread, and as good as it has to be with more. */
+static void
+raise_peak(enum mem_domain d, struct count *c, size_t mine)
+{
+    size_t live = live_bytes(d), peak = domains[d].peak_bytes;
+
+    while (live > peak && !atomic_compare_exchange_weak(&domains[d].peak_bytes, &peak, live))
+        continue;
+    c->peak_beyond = (int64_t)mine + (peak > live ? (int64_t)(peak - live) : 0);
+}
+
+static void
+count_shared(enum mem_domain d, struct count *c, size_t n_bytes, bool is_alloc)
+{
+    size_t live = atomic_fetch_add(&c->live_bytes, is_alloc ? n_bytes : -n_bytes) + n_bytes;
+
+    atomic_fetch_add(is_alloc ? &c->n_allocs : &c->n_frees, 1);
+    if (is_alloc)
+        raise_peak(d, c, live);
+}
+
+#define ADD(counter, n)                                                                                                \
+    atomic_store_explicit((counter), atomic_load_explicit((counter), memory_order_relaxed) + (n), memory_order_relaxed)
+
+static void
+count_alloc(struct slot *s, enum mem_domain d, size_t n_bytes)
+{
+    struct count *c = &s->counts[d];
+    size_t live;
+
+    if (__builtin_expect(s == &slots[0], 0)) {
+        count_shared(d, c, n_bytes, true);
+        return;
+    }
+    ADD(&c->n_allocs, 1);
+    ADD(&c->live_bytes, n_bytes);
+    live = atomic_load_explicit(&c->live_bytes, memory_order_relaxed);
+    if (__builtin_expect((int64_t)live > atomic_load_explicit(&c->peak_beyond, memory_order_relaxed), 0))
+        raise_peak(d, c, live);
+}
+
+static void
+count_free(struct slot *s, enum mem_domain d, size_t n_bytes)
+{
+    struct count *c = &s->counts[d];
+
+    if (__builtin_expect(s == &slots[0], 0)) {
+        count_shared(d, c, n_bytes, false);
+        return;
+    }
+    ADD(&c->n_frees, 1);
+    ADD(&c->live_bytes, -n_bytes);
+}
+
+/* ---- allocating --------------------------------------------------------------------------------------------------- */
+
+static bool
+is_over_limit(enum mem_domain d, size_t n_bytes)
+{
+    size_t limit = atomic_load_explicit(&domains[d].hard_limit_bytes, memory_order_relaxed);
+
+    return limit != 0 && live_bytes(d) + n_bytes > limit;
 }
 
 static bool
-is_over_limit(const struct domain *d, size_t n_bytes)
+may_not(enum mem_domain d, size_t n_bytes)
 {
-    size_t limit = atomic_load_explicit(&d->hard_limit_bytes, memory_order_relaxed);
-
-    return limit != 0 && atomic_load_explicit(&d->live_bytes, memory_order_relaxed) + n_bytes > limit;
+    if (__builtin_expect(!atomic_load_explicit(&is_watched, memory_order_relaxed), 1))
+        return false;
+    return must_fail(d) || (n_bytes > 0 && is_over_limit(d, n_bytes));
 }
 
 static void *
-refuse(struct domain *d)
+refuse(enum mem_domain d)
 {
-    atomic_fetch_add_explicit(&d->n_failed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&domains[d].n_failed, 1, memory_order_relaxed);
     return NULL;
 }
 
 static void *
-alloc(enum mem_domain domain, size_t n_bytes, bool is_zeroed)
+alloc(enum mem_domain d, size_t n_bytes, bool is_zeroed)
 {
-    struct domain *d = &domains[domain];
+    struct slot *s = slot_of_thread(); /* first: it makes the table of classes */
     void *p;
 
     if (n_bytes == 0)
         n_bytes = 1;
-    if (must_fail(domain) || is_over_limit(d, n_bytes))
+    if (may_not(d, n_bytes))
         return refuse(d);
     p = is_zeroed ? calloc(1, n_bytes) : malloc(n_bytes);
     if (p == NULL)
         return refuse(d);
-    count_alloc(d, malloc_usable_size(p));
+    count_alloc(s, d, set_aside(p, n_bytes));
     return p;
 }
 
@@ -117,14 +282,14 @@ mem_array(enum mem_domain domain, size_t n, size_t element_bytes)
     size_t n_bytes;
 
     if (__builtin_mul_overflow(n, element_bytes, &n_bytes))
-        return refuse(&domains[domain]);
+        return refuse(domain);
     return alloc(domain, n_bytes, true);
 }
 
 void *
 mem_realloc(enum mem_domain domain, void *p, size_t n_bytes)
 {
-    struct domain *d = &domains[domain];
+    struct slot *s = slot_of_thread();
     size_t old_bytes;
     void *q;
 
@@ -133,13 +298,13 @@ mem_realloc(enum mem_domain domain, void *p, size_t n_bytes)
     if (n_bytes == 0)
         n_bytes = 1;
     old_bytes = malloc_usable_size(p);
-    if (must_fail(domain) || (n_bytes > old_bytes && is_over_limit(d, n_bytes - old_bytes)))
-        return refuse(d);
+    if (may_not(domain, n_bytes > old_bytes ? n_bytes - old_bytes : 0))
+        return refuse(domain);
     q = realloc(p, n_bytes);
     if (q == NULL)
-        return refuse(d);
-    count_free(d, old_bytes);
-    count_alloc(d, malloc_usable_size(q));
+        return refuse(domain);
+    count_free(s, domain, old_bytes);
+    count_alloc(s, domain, set_aside(q, n_bytes));
     return q;
 }
 
@@ -175,10 +340,13 @@ mem_slicedup(enum mem_domain domain, struct slice s)
 void
 mem_free(enum mem_domain domain, void *p)
 {
+    size_t n_bytes;
+
     if (p == NULL)
         return;
-    count_free(&domains[domain], malloc_usable_size(p));
-    free(p);
+    n_bytes = malloc_usable_size(p);
+    count_free(slot_of_thread(), domain, n_bytes);
+    give_back(p, n_bytes);
 }
 
 size_t
@@ -196,18 +364,21 @@ mem_domain_name(enum mem_domain domain)
 void
 mem_stats(enum mem_domain domain, struct mem_stats *out)
 {
-    struct domain *d = &domains[domain];
+    const struct domain *d = &domains[domain];
 
     CHECK(domain < MEM_N_DOMAINS);
     *out = (struct mem_stats){
-        .live_bytes = d->live_bytes,
+        .live_bytes = live_bytes(domain),
         .peak_bytes = d->peak_bytes,
-        .n_allocs = d->n_allocs,
-        .n_frees = d->n_frees,
         .n_failed = d->n_failed,
         .soft_limit_bytes = d->soft_limit_bytes,
         .hard_limit_bytes = d->hard_limit_bytes,
     };
+    out->peak_bytes = ORB_MAX(out->peak_bytes, out->live_bytes);
+    for (unsigned i = 0, n = n_slots; i < n; i++) {
+        out->n_allocs += slots[i].counts[domain].n_allocs;
+        out->n_frees += slots[i].counts[domain].n_frees;
+    }
 }
 
 size_t
@@ -216,7 +387,7 @@ mem_live_bytes(void)
     size_t sum = 0;
 
     for (int i = 0; i < MEM_N_DOMAINS; i++)
-        sum += domains[i].live_bytes;
+        sum += live_bytes((enum mem_domain)i);
     return sum;
 }
 
@@ -225,8 +396,12 @@ mem_live_blocks(void)
 {
     size_t sum = 0;
 
-    for (int i = 0; i < MEM_N_DOMAINS; i++)
-        sum += (size_t)(domains[i].n_allocs - domains[i].n_frees);
+    for (int i = 0; i < MEM_N_DOMAINS; i++) {
+        struct mem_stats s;
+
+        mem_stats((enum mem_domain)i, &s);
+        sum += (size_t)(s.n_allocs - s.n_frees);
+    }
     return sum;
 }
 
@@ -236,6 +411,8 @@ mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes)
     CHECK(domain < MEM_N_DOMAINS);
     domains[domain].soft_limit_bytes = soft_bytes;
     domains[domain].hard_limit_bytes = hard_bytes;
+    if (hard_bytes != 0)
+        is_watched = true;
 }
 
 void
@@ -267,6 +444,7 @@ mem_fail_nth(uint64_t nth, bool onwards, bool libraries)
     fail_onwards = onwards;
     fail_libraries = libraries;
     atomic_store(&fail_armed, true);
+    is_watched = true;
     return counted;
 }
 

@@ -5,7 +5,9 @@
  * mem_hooks.h, so that their memory has a domain as well.
  *
  * Ownership  mem_alloc() and friends return NEW memory that mem_free() of the same domain takes back.
- * Threads    counters are atomic; any thread may allocate or free in any domain.
+ * Threads    any thread may allocate or free in any domain. Each counts for itself and the counts are summed when they are
+ *            read: exact for what happened before, whichever threads it happened in. The peak is exact in a process with one
+ *            thread; with more it may miss what several of them took at once.
  * Errors     NULL: the machine is out of memory, the domain's hard limit is reached, or a test asked for a failure.
  *            mem_realloc() leaves the old block as it was.
  * Limits     0 bytes are allocated as 1.

@@ -5,6 +5,7 @@
 #include "pool/ring.h"
 #include "tests/support/support.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 TEST(buf__refuses_to_grow_past_its_ceiling)
@@ -42,6 +43,90 @@ TEST(mem__counts_to_the_byte_and_honours_the_hard_limit)
     mem_stats(MEM_PLUGIN, &now);
     assert_int_equal(now.live_bytes, before.live_bytes);
     assert_null(mem_array(MEM_PLUGIN, SIZE_MAX / 2, 16));
+}
+
+/* What the counters say must be what the allocator set aside, for every class of sizes and on every way there. */
+TEST(mem__counts_every_size_as_the_allocator_does)
+{
+    struct mem_stats before, now;
+    size_t sum = 0;
+    void *blocks[600];
+    unsigned n = 0;
+
+    mem_stats(MEM_PLUGIN, &before);
+    for (size_t size = 0; n < ORB_N_ELEMENTS(blocks); size = size < 300 ? size + 1 : size * 103 / 100, n++)
+        blocks[n] = n % 3 == 0 ? mem_zalloc(MEM_PLUGIN, size % 3000000)
+                    : n % 3 == 1 ? mem_alloc(MEM_PLUGIN, size % 3000000)
+                                 : mem_realloc(MEM_PLUGIN, mem_alloc(MEM_PLUGIN, 40), size % 3000000);
+    for (unsigned i = 0; i < n; i++)
+        sum += mem_usable_bytes(blocks[i]);
+    mem_stats(MEM_PLUGIN, &now);
+    assert_int_equal(now.live_bytes - before.live_bytes, sum);
+    assert_true(now.peak_bytes >= now.live_bytes);
+    for (unsigned i = 0; i < n; i++)
+        mem_free(MEM_PLUGIN, blocks[i]);
+    mem_stats(MEM_PLUGIN, &now);
+    assert_int_equal(now.live_bytes, before.live_bytes);
+    assert_int_equal(now.n_allocs - before.n_allocs, now.n_frees - before.n_frees);
+    assert_true(now.peak_bytes >= before.live_bytes + sum);
+}
+
+TEST(mem__peak_is_that_of_the_highest_moment)
+{
+    struct mem_stats now;
+    size_t peak;
+    void *p = mem_alloc(MEM_JSON, 8 << 20), *q;
+
+    mem_stats(MEM_JSON, &now);
+    peak = now.peak_bytes;
+    assert_true(peak >= 8 << 20);
+    mem_free(MEM_JSON, p);
+    for (int i = 0; i < 100; i++)
+        mem_free(MEM_JSON, mem_alloc(MEM_JSON, 1 << 20));
+    mem_stats(MEM_JSON, &now);
+    assert_int_equal(now.peak_bytes, peak);
+    p = mem_alloc(MEM_JSON, 8 << 20);
+    q = mem_alloc(MEM_JSON, 100);
+    peak += mem_usable_bytes(q);
+    mem_free(MEM_JSON, q);
+    mem_stats(MEM_JSON, &now);
+    assert_int_equal(now.peak_bytes, peak);
+    mem_free(MEM_JSON, p);
+}
+
+static void *
+free_and_allocate(void *arg)
+{
+    void **block = arg;
+
+    mem_free(MEM_PLUGIN, *block);
+    *block = mem_alloc(MEM_PLUGIN, 5000);
+    return NULL;
+}
+
+/* More threads than there are slots, at once and one after the other; blocks change hands. */
+TEST(mem__counts_what_threads_pass_on)
+{
+    struct mem_stats before, now;
+    pthread_t threads[100];
+    void *blocks[100];
+
+    mem_stats(MEM_PLUGIN, &before);
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+            blocks[i] = mem_alloc(MEM_PLUGIN, 1000);
+        for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, free_and_allocate, &blocks[i]), 0);
+        for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+            pthread_join(threads[i], NULL);
+        mem_stats(MEM_PLUGIN, &now);
+        assert_int_equal(now.live_bytes - before.live_bytes, 100 * mem_usable_bytes(blocks[0]));
+        assert_int_equal(now.n_allocs - now.n_frees - (before.n_allocs - before.n_frees), 100);
+        for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+            mem_free(MEM_PLUGIN, blocks[i]);
+    }
+    mem_stats(MEM_PLUGIN, &now);
+    assert_int_equal(now.live_bytes, before.live_bytes);
 }
 
 static void
@@ -160,5 +245,7 @@ TEST(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor)
 }
 
 TESTS(T(buf__refuses_to_grow_past_its_ceiling), T(mem__counts_to_the_byte_and_honours_the_hard_limit),
+      T(mem__counts_every_size_as_the_allocator_does), T(mem__peak_is_that_of_the_highest_moment),
+      T(mem__counts_what_threads_pass_on),
       T(arena__frees_all_at_once_and_runs_cleanups), T(map__agrees_with_a_plain_array_over_random_streaks),
       T(ring__first_in_first_out_while_it_grows), T(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor))
