@@ -12,31 +12,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int out = -1;
+
+/* At once: a worker that has entered its sandbox could not open it any more. */
+__attribute__((constructor)) static void
+open_log(void)
+{
+    const char *log = getenv("SYNC_LOG");
+
+    if (log != NULL)
+        out = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+}
+
 static void
 note(int fd)
 {
-    const char *log = getenv("SYNC_LOG"), *sleep_ms = getenv("SYNC_SLEEP_MS");
+    const char *sleep_ms = getenv("SYNC_SLEEP_MS");
     char link[64], path[4096], line[4200];
     struct stat st;
     ssize_t n;
-    int out;
 
     if (sleep_ms != NULL)
         usleep((useconds_t)atoi(sleep_ms) * 1000);
-    if (log == NULL || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    if (out < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     n = readlink(link, path, sizeof path - 1);
     if (n <= 0)
         return;
     path[n] = '\0';
-    out = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (out < 0)
-        return;
     n = snprintf(line, sizeof line, "%lld %s\n", (long long)st.st_size, path);
     if (write(out, line, (size_t)n) != n)
         abort();
-    close(out);
 }
 
 static int
