@@ -70,11 +70,15 @@ is_stored(void *arg, uint64_t url_id)
 }
 
 int
-disk_recheck(struct coordinator *c)
+disk_recheck(struct coordinator *c, uint64_t last_url_id)
 {
-    uint64_t n_missing = 0;
-    int err = front_recheck(c->front, is_stored, c->disk, &n_missing);
+    uint64_t n_missing = 0, n_gone = 0;
+    int err = pagedb_forget_above(c->disk->pages, last_url_id, &n_gone);
 
+    if (err == 0 && n_gone > 0)
+        log_warning("the frontier lost the URLs of %" PRIu64 " page(s) with the power; they are found and asked again", n_gone);
+    if (err == 0)
+        err = front_recheck(c->front, is_stored, c->disk, &n_missing);
     if (err == 0 && n_missing > 0)
         log_warning("%" PRIu64 " page(s) were lost with the power and are asked again", n_missing);
     return err;

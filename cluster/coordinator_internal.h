@@ -96,7 +96,7 @@ void coordinator_on_frame(void *arg, struct slot *s, struct slice frame);
 
 /* coordinator_disk.c */
 int disk_open(struct coordinator *c, struct buf *error) ORB_MUST_USE;
-int disk_recheck(struct coordinator *c) ORB_MUST_USE;
+int disk_recheck(struct coordinator *c, uint64_t last_url_id) ORB_MUST_USE; /* after an unclean end */
 void disk_start(struct coordinator *c);
 void disk_tick(struct coordinator *c);
 void disk_close(struct coordinator *c);

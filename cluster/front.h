@@ -134,7 +134,7 @@ struct front_conf {
 
 struct front_recovery { /* what front_open() found */
     bool is_new, was_unclean;
-    uint64_t n_urls, n_hosts;
+    uint64_t n_urls, n_hosts;      /* n_urls is the last url_id: the journal is dense from 1 */
     uint64_t first_unchecked_url; /* was_unclean: 1, for any row may be concerned; front_recheck() finds which */
     double seconds;
 };

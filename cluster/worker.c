@@ -106,8 +106,11 @@ open_network(struct worker *w)
         .is_insecure = c->is_insecure,
         .is_http2 = c->use_http2,
     };
-    if (mux_new(&w->mux, w->loop, &w->mux_conf) != 0 || dns_new(&w->dns, w->loop, &dns) != 0)
-        worker_die(w, "the network could not be set up", ORB_ENOMEM);
+    if (dns_new(&w->dns, w->loop, &dns) != 0)
+        worker_die(w, "the resolver could not be set up", ORB_ENOMEM);
+    if (mux_new(&w->mux, w->loop, &w->mux_conf) != 0)
+        worker_die(w, c->proxy != NULL ? "the proxy could not be found, or no memory" : "no memory for the network",
+                   ORB_ENOMEM);
 }
 
 static void

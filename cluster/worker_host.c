@@ -39,6 +39,7 @@ host_settle(struct whost *h, enum outcome outcome)
     struct worker *w = l->worker;
 
     h->state = outcome == OUTCOME_OK ? WHOST_OPEN : WHOST_FAILED;
+    h->robots_hops = 0;
     h->failure = outcome;
     if (h->needs_robots) {
         h->needs_robots = false;
@@ -128,7 +129,8 @@ follow_robots(struct whost *h, const struct page *p)
         return false;
     MEM_FREE(MEM_HOST, &h->robots_addresses);
     if (is_same_authority(&h->robots_url, &h->origin) || w->conf.proxy != NULL) {
-        host_ask_robots(h);
+        h->state = WHOST_NEEDS_ROBOTS; /* after the host's delay, as any request */
+        worker_pump_soon(w);
     } else {
         h->is_resolving_robots = true;
         dns_lookup(w->dns, url_host(&h->robots_url), on_robots_addresses, h);
@@ -199,9 +201,8 @@ host_begin_robots(struct whost *h)
         host_settle(h, OUTCOME_OK);
         return;
     }
-    if (url_parse(&h->robots_url, SLICE_LITERAL("/robots.txt"), &h->origin) != 0)
+    if (h->robots_hops == 0 && url_parse(&h->robots_url, SLICE_LITERAL("/robots.txt"), &h->origin) != 0)
         worker_die(w, "no memory for robots.txt", ORB_ENOMEM);
-    h->robots_hops = 0;
     host_ask_robots(h);
 }
 

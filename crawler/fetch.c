@@ -465,10 +465,12 @@ fetch_try_next(struct fetch *f, CURLcode code)
 static bool
 fetch_try_fresh(struct fetch *f, CURLcode code)
 {
-    long n_connects = 0;
+    long n_connects = 0, sent_bytes = 0;
 
     curl_easy_getinfo(f->handle->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    curl_easy_getinfo(f->handle->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     if (n_connects > 0 || f->was_tried_fresh
+        || (size_t)sent_bytes > f->page->request.n + f->page->request.n / 2 /* it did: twice is enough */
         || (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING))
         return false;
     f->was_tried_fresh = true;

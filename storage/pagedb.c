@@ -260,3 +260,21 @@ pagedb_verify(struct pagedb *p, const char *warc_dir, uint64_t url_id)
     sqlite3_reset(stmt);
     return err;
 }
+
+int
+pagedb_forget_above(struct pagedb *p, uint64_t last_url_id, uint64_t *n_gone)
+{
+    sqlite3_stmt *stmt;
+    int err;
+
+    CHECK_IS(p, PAGEDB_MAGIC);
+    err = db_prepare(p->db, "DELETE FROM page WHERE url_id > ?1", &stmt);
+    if (err != 0)
+        return err;
+    err = db_bind_int(stmt, 1, (int64_t)last_url_id);
+    if (err == 0)
+        err = db_step(stmt);
+    *n_gone = err == 0 ? (uint64_t)sqlite3_changes64(p->db) : 0;
+    sqlite3_finalize(stmt);
+    return err;
+}

@@ -74,6 +74,10 @@ int pagedb_checkpoint(struct pagedb *p, struct db_checkpoint *out) ORB_MUST_USE;
  * 0, ORB_ENOTFOUND (no row), ORB_ECORRUPT (no such record), or what reading failed with. */
 int pagedb_verify(struct pagedb *p, const char *warc_dir, uint64_t url_id) ORB_MUST_USE;
 
+/* After a power cut frontier.db may have lost its youngest rows while pages.db kept theirs: url_ids above what the journal
+ * still knows will be given to other URLs. Their rows go. No worker may live. *n_gone: how many. */
+int pagedb_forget_above(struct pagedb *p, uint64_t last_url_id, uint64_t *n_gone) ORB_MUST_USE;
+
 struct sqlite3 *pagedb_sqlite(struct pagedb *p); /* for storage/ only; BORROWED */
 
 #endif

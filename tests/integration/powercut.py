@@ -4,7 +4,7 @@
 import glob, os, random, shutil
 from lib import *
 
-hosts, pages = 8, 500
+hosts, pages = 8, 300
 seed = int(os.environ.get("ORB_SEED", random.randrange(1 << 30)))
 random.seed(seed)
 print("seed", seed)
@@ -41,7 +41,7 @@ try:
     total_cut = 0
     for round_ in range(3 if LONG else 2):
         d, after = os.path.join(TMP, f"crawl{round_}"), os.path.join(TMP, f"after{round_}")
-        p = start_crawl(d, "--delay", "5ms", "--workers", "2", "-s", web.seeds(), env={"LD_PRELOAD": library, "SYNC_LOG": log})
+        p = start_crawl(d, "--delay", "20ms", "--workers", "2", "-s", web.seeds(), env={"LD_PRELOAD": library, "SYNC_LOG": log})
         check(wait_for(lambda: len(workers_of(p.pid)) == 2, 30), "the workers did not start\n" + crawl_log()[-2000:])
         time.sleep(random.uniform(1.5, 5))
         stopped = [p.pid] + workers_of(p.pid)
@@ -51,7 +51,7 @@ try:
         for pid in stopped:
             os.kill(pid, signal.SIGKILL)
         p.wait()
-        crawl(after, "--delay", "5ms", "--workers", "2", "-s", web.seeds(), timeout=60)
+        crawl(after, "--delay", "20ms", "--workers", "2", "-s", web.seeds(), timeout=60)
         audit(after)
         done = query(after, "select count(*), count(distinct url) from page where status = 200")[0]
         check(done == (hosts * pages, hosts * pages), f"{done} rows, want {hosts * pages}")
