@@ -1,6 +1,11 @@
 /* control.c - the server side of orb.sock
  *
- *   accept --> READING --line--> answered at once, or WAITING (why) --> READING ... --EOF, idle, error--> closed
+ *   accept --> READING --line--> answered at once, or WAITING (why) --> READING ... --EOF, idle, error--> GONE --> freed
+ *                 ^                                     |
+ *                 +------ the answer is sent whole -----+   (the next line is not looked at before)
+ *
+ * GONE      the descriptor is closed. The memory goes once nothing refers to it any more: neither a callback that is under
+ *           way (is_busy) nor an answer of front_why that is still to come (is_waiting).
  */
 #include "cluster/control.h"
 #include "cluster/coordinator_internal.h"
@@ -18,6 +23,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define ACCEPT_AGAIN_S 1.0
+
 struct connection {
     struct list node;
     struct control *control;
@@ -26,7 +33,8 @@ struct connection {
     ev_timer idle;
     struct buf in, out;
     bool is_waiting; /* for an answer of front_why */
-    bool is_gone;    /* closed while it waited */
+    bool is_busy;    /* inside serve_lines() */
+    bool is_gone;    /* closed */
 };
 
 struct control {
@@ -34,6 +42,7 @@ struct control {
     int fd;
     char socket_path[4200];
     ev_io acceptor;
+    ev_timer accept_again; /* no descriptor was left: later */
     struct list connections;
     unsigned n_connections;
 };
@@ -41,49 +50,64 @@ struct control {
 static void
 connection_free(struct connection *k)
 {
-    struct control *control = k->control;
-
-    ev_io_stop(control->c->loop, &k->reader);
-    ev_io_stop(control->c->loop, &k->writer);
-    ev_timer_stop(control->c->loop, &k->idle);
-    if (k->fd >= 0)
-        close(k->fd);
-    k->fd = -1;
-    if (k->is_waiting) { /* the answer still comes: then it goes */
-        k->is_gone = true;
-        return;
-    }
     list_remove(&k->node);
-    control->n_connections--;
+    k->control->n_connections--;
     buf_fini(&k->in);
     buf_fini(&k->out);
     mem_free(MEM_LOG, k);
 }
 
+/* No more of this peer; connection_settle() gives the memory back when it may. */
+static void
+connection_leave(struct connection *k)
+{
+    struct ev_loop *loop = k->control->c->loop;
+
+    if (k->is_gone)
+        return;
+    k->is_gone = true;
+    ev_io_stop(loop, &k->reader);
+    ev_io_stop(loop, &k->writer);
+    ev_timer_stop(loop, &k->idle);
+    close(k->fd);
+    k->fd = -1;
+}
+
+/* The last step of every callback: k may be freed memory afterwards. */
+static void
+connection_settle(struct connection *k)
+{
+    if (k->is_gone && !k->is_waiting && !k->is_busy)
+        connection_free(k);
+}
+
 static void
 connection_flush(struct connection *k)
 {
-    while (k->out.n > 0) {
+    while (!k->is_gone && k->out.n > 0) {
         ssize_t n = send(k->fd, k->out.p, k->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             ev_io_start(k->control->c->loop, &k->writer);
             return;
         }
-        if (n <= 0) {
-            connection_free(k);
-            return;
-        }
-        buf_drop_front(&k->out, (size_t)n);
+        if (n <= 0)
+            connection_leave(k);
+        else
+            buf_drop_front(&k->out, (size_t)n);
     }
-    ev_io_stop(k->control->c->loop, &k->writer);
+    if (!k->is_gone)
+        ev_io_stop(k->control->c->loop, &k->writer);
 }
 
 static void
 answer_text(struct connection *k, struct slice json)
 {
+    if (k->is_gone)
+        return;
     if (buf_append_slice(&k->out, json) != 0 || buf_append_char(&k->out, '\n') != 0)
-        buf_clear(&k->out);
-    connection_flush(k);
+        connection_leave(k); /* half an answer is none */
+    else
+        connection_flush(k);
 }
 
 /* jansson's texts belong to its own allocator. */
@@ -165,22 +189,22 @@ on_add(struct connection *k, json_t *request)
     coordinator_lease_more(k->control->c);
 }
 
+static void serve_lines(struct connection *k);
+
 static void
 on_why_done(void *arg, int err, struct slice json)
 {
     struct connection *k = arg;
 
     k->is_waiting = false;
-    if (k->is_gone) {
-        connection_free(k);
-        return;
-    }
     if (err == 0)
         answer_text(k, json);
     else if (err == ORB_ENOTFOUND)
         answer_error(k, "this crawl has never met that URL");
     else
         answer_error(k, orb_strerror(err));
+    if (!k->is_busy) /* else it was answered at once, and serve_lines() goes on by itself */
+        serve_lines(k);
 }
 
 static void
@@ -234,48 +258,61 @@ on_request(struct connection *k, struct slice line)
 
 /* ---- connections ---------------------------------------------------------------------------------------------------- */
 
+/* One line at a time: the next one is looked at when the answer to the one before is on its way. */
+static void
+serve_lines(struct connection *k)
+{
+    const char *end;
+    struct buf line;
+
+    k->is_busy = true;
+    buf_init(&line, MEM_LOG, CONTROL_MAX_LINE_BYTES);
+    while (!k->is_gone && !k->is_waiting && k->out.n == 0 && k->in.n > 0
+           && (end = memchr(k->in.p, '\n', k->in.n)) != NULL) {
+        size_t line_bytes = (size_t)(end - k->in.p);
+
+        buf_clear(&line);
+        if (buf_append(&line, k->in.p, line_bytes) != 0) {
+            connection_leave(k);
+            break;
+        }
+        buf_drop_front(&k->in, line_bytes + 1);
+        ev_timer_again(k->control->c->loop, &k->idle);
+        on_request(k, buf_slice(&line));
+    }
+    buf_fini(&line);
+    if (!k->is_gone && k->in.n == 0)
+        buf_fini(&k->in); /* most connections have one line, some a long one */
+    k->is_busy = false;
+    connection_settle(k);
+}
+
 static void
 on_readable(struct ev_loop *loop, ev_io *w, int events)
 {
     struct connection *k = w->data;
-    char chunk[16384], *end;
+    char chunk[16384];
     ssize_t n = recv(k->fd, chunk, sizeof chunk, MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0 || buf_append(&k->in, chunk, (size_t)n) != 0) {
-        connection_free(k);
-        return;
-    }
-    ev_timer_again(loop, &k->idle);
-    while (k->in.n > 0 && !k->is_waiting && (end = memchr(k->in.p, '\n', k->in.n)) != NULL) {
-        size_t line_bytes = (size_t)(end - k->in.p);
-        struct buf line;
-        buf_init(&line, MEM_LOG, CONTROL_MAX_LINE_BYTES);
-        if (buf_append(&line, k->in.p, line_bytes) == 0) {
-            struct control *control = k->control;
-            unsigned before = control->n_connections;
-            buf_drop_front(&k->in, line_bytes + 1);
-            on_request(k, buf_slice(&line));
-            if (control->n_connections < before) { /* the answer could not be sent: k is gone */
-                buf_fini(&line);
-                return;
-            }
-        }
-        buf_fini(&line);
-    }
+    if (n <= 0 || buf_append(&k->in, chunk, (size_t)n) != 0)
+        connection_leave(k);
+    serve_lines(k);
 }
 
 static void
 on_writable(struct ev_loop *loop, ev_io *w, int events)
 {
     connection_flush(w->data);
+    serve_lines(w->data);
 }
 
 static void
 on_idle(struct ev_loop *loop, ev_timer *t, int events)
 {
-    connection_free(t->data);
+    connection_leave(t->data);
+    connection_settle(t->data);
 }
 
 /* Workers and other users are refused. */
@@ -294,12 +331,25 @@ may_talk(const struct coordinator *c, int fd)
 }
 
 static void
+on_accept_again(struct ev_loop *loop, ev_timer *t, int events)
+{
+    struct control *control = t->data;
+
+    ev_timer_stop(loop, t);
+    ev_io_start(loop, &control->acceptor);
+}
+
+static void
 on_accept(struct ev_loop *loop, ev_io *w, int events)
 {
     struct control *control = w->data;
     struct connection *k;
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+        ev_io_stop(loop, w); /* the peer stays in the queue; asking again at once would only turn in circles */
+        ev_timer_again(loop, &control->accept_again);
+    }
     if (fd < 0)
         return;
     k = control->n_connections < CONTROL_MAX_CONNECTIONS && may_talk(control->c, fd) ? mem_zalloc(MEM_LOG, sizeof *k)
@@ -364,7 +414,8 @@ control_open(struct control **out, struct coordinator *c, struct buf *error)
         return err;
     }
     ev_io_init(&control->acceptor, on_accept, control->fd, EV_READ);
-    control->acceptor.data = control;
+    ev_timer_init(&control->accept_again, on_accept_again, ACCEPT_AGAIN_S, ACCEPT_AGAIN_S);
+    control->acceptor.data = control->accept_again.data = control;
     ev_io_start(c->loop, &control->acceptor);
     *out = control;
     return 0;
@@ -379,10 +430,12 @@ control_close(struct control **pp)
         return;
     *pp = NULL;
     ev_io_stop(control->c->loop, &control->acceptor);
+    ev_timer_stop(control->c->loop, &control->accept_again);
     LIST_EACH_SAFE (node, &control->connections) {
         struct connection *k = LIST_ELEMENT(node, struct connection, node);
-        k->is_waiting = false;
-        connection_free(k);
+        connection_leave(k);
+        k->is_waiting = false; /* the front is closed: no answer comes any more */
+        connection_settle(k);
     }
     close(control->fd);
     unlink(control->socket_path);

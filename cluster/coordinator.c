@@ -178,6 +178,8 @@ on_interrupt(struct ev_loop *loop, ev_signal *s, int events)
     struct coordinator *c = s->data;
 
     if (++c->n_interrupts == 1) {
+        if (c->state == CRAWL_DRAINING)
+            log_info("workers finish what is in flight (again: stop at once)");
         coordinator_end(c, END_STOPPED, "stopping: workers finish what is in flight (again: stop at once)");
         return;
     }
@@ -213,6 +215,8 @@ judge(void *arg, const struct url *u, const struct front_link *link)
 
     if (!url_is_http(u))
         return OUTCOME_SCHEME_BLOCKED;
+    if (url_href(u).n > WIRE_MAX_URL_BYTES) /* whatever --max-url-bytes says: it would fit no frame */
+        return OUTCOME_URL_TOO_LONG;
     if (link->redirect_hops > c->conf->max_redirects)
         return OUTCOME_TOO_MANY_REDIRECTS;
     return scope_judge(c->scope, u, link->depth);
@@ -247,9 +251,11 @@ read_key_rules(struct coordinator *c, struct buf *error)
         return err;
     }
     buf_init(&text, MEM_DEFAULT, 1 << 20);
-    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-        err = buf_append(&text, chunk, (size_t)n);
+    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) != 0)
+        err = n < 0 ? orb_error_from_errno(errno) : buf_append(&text, chunk, (size_t)n);
     close(fd);
+    if (err != 0 && buf_printf(error, "cannot read --key-rules %s: %s", c->conf->key_rules_file, orb_strerror(err)) != 0)
+        buf_clear(error);
     if (err == 0)
         err = urlkey_rules_new(&c->key_rules, buf_slice(&text), error);
     buf_fini(&text);
@@ -327,7 +333,6 @@ raise_file_limit(void)
 static void
 watch(struct coordinator *c)
 {
-    signal(SIGPIPE, SIG_IGN);
     ev_signal_init(&c->interrupt, on_interrupt, SIGINT);
     ev_signal_init(&c->terminate, on_interrupt, SIGTERM);
     c->interrupt.data = c->terminate.data = c;
@@ -343,6 +348,7 @@ coordinator_open(struct coordinator *c, struct buf *error)
     char log_dir[4200];
     int err;
 
+    signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is no reason to lose state */
     raise_file_limit();
     mem_start_background();
     storage_init();
@@ -382,18 +388,29 @@ close_front(struct coordinator *c)
     return err;
 }
 
+static void
+unwatch(struct coordinator *c)
+{
+    if (c->loop == NULL)
+        return;
+    ev_timer_stop(c->loop, &c->tick);
+    ev_signal_stop(c->loop, &c->interrupt);
+    ev_signal_stop(c->loop, &c->terminate);
+}
+
+/* Takes a half-opened one. Whoever calls back goes before what he calls: workers report to the front, the front answers
+ * to slots and control connections. */
 static int
 coordinator_close(struct coordinator *c)
 {
     int err;
 
-    control_close(&c->control);
-    for (unsigned i = 0; c->desks != NULL && i < c->n_desks; i++) {
-        slot_fini(&c->desks[i].slot);
-        buf_fini(&c->desks[i].report);
-    }
-    MEM_FREE(MEM_DEFAULT, &c->desks);
+    c->state = CRAWL_ENDED;
+    unwatch(c);
+    slots_close(c);
     err = close_front(c);
+    control_close(&c->control);
+    slots_free(c);
     disk_close(c);
     scope_free(&c->scope);
     urlkey_rules_free(&c->key_rules);
@@ -443,7 +460,9 @@ begin(struct coordinator *c, struct buf *error)
 int
 coordinator_run(struct conf *conf)
 {
-    struct coordinator c = { .magic = COORDINATOR_MAGIC, .conf = conf, .started_ms = clock_now_ms() };
+    struct coordinator c = {
+        .magic = COORDINATOR_MAGIC, .conf = conf, .dir.lock_fd = -1, .started_ms = clock_now_ms(),
+    };
     struct buf error;
     int code = EXIT_FAILED, err;
 

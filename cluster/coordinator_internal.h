@@ -34,8 +34,12 @@ struct desk { /* what the coordinator keeps of one slot's worker beside the slot
     struct slot slot;
     struct buf report;       /* frames of the unfinished report: u32 length + frame */
     bool has_report;
+    bool is_distrusted;      /* it lied: nothing more of this process counts, its end is on the way */
     unsigned n_urls;         /* leased and not reported */
-    unsigned n_leased_now;   /* leases given since the stats were read */
+    unsigned n_leases;       /* sent and not over: counted here, a worker's word is not needed */
+    unsigned n_leased_now;   /* asked of front and not here yet; forgotten at each sample */
+    unsigned n_log_lines;    /* since the last sample */
+    bool has_warned_links;   /* of links that are not canonical */
     struct stats stats;      /* last read, range-checked */
     uint64_t private_bytes;
     bool has_trouble;        /* its disk is full */
@@ -107,6 +111,8 @@ void slots_tick(struct coordinator *c, uint64_t now_ms, uint32_t turned_ms);
 void slots_drain(struct coordinator *c, uint64_t now_ms);
 void slots_kill(struct coordinator *c, uint64_t now_ms);
 bool slots_are_empty(const struct coordinator *c);
+void slots_close(struct coordinator *c); /* kills and reaps what lives: the front must still be open */
+void slots_free(struct coordinator *c);
 void slots_take_back(struct coordinator *c);
 void slots_sample(struct coordinator *c);
 

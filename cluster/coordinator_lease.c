@@ -149,7 +149,11 @@ coordinator_on_lease(void *arg, unsigned slot, const struct front_lease *l)
     struct desk *d = &c->desks[slot];
     int err;
 
-    if (d->slot.state != SLOT_RUNNING || !coordinator_may_lease(c)) {
+    if (!l->is_topup) {
+        d->n_leases++;
+        d->n_leased_now -= d->n_leased_now > 0;
+    }
+    if (!slot_is_running(&d->slot) || !coordinator_may_lease(c)) {
         give_back_later(c, l);
         return;
     }
@@ -167,9 +171,11 @@ void
 coordinator_on_lease_end(void *arg, unsigned slot, uint64_t lease_id)
 {
     struct coordinator *c = arg;
-    struct sender s = { .slot = &c->desks[slot].slot };
+    struct desk *d = &c->desks[slot];
+    struct sender s = { .slot = &d->slot };
 
-    if (s.slot->state != SLOT_RUNNING)
+    d->n_leases -= d->n_leases > 0;
+    if (!slot_is_running(s.slot))
         return;
     wire_begin(&s.out, &c->frame, WIRE_LEASE_OVER);
     wire_u64(&s.out, lease_id);
@@ -186,11 +192,11 @@ desk_with_room(struct coordinator *c)
 
     for (unsigned i = 0; i < c->n_desks; i++) {
         struct desk *d = &c->desks[i];
-        if (d->slot.state != SLOT_RUNNING || d->has_trouble || d->n_urls >= most_urls
-            || d->stats.n_leases >= c->conf->concurrency * LEASES_PER_CONNECTION
+        if (!slot_is_running(&d->slot) || d->has_trouble || d->n_urls >= most_urls
+            || d->n_leases + d->n_leased_now >= c->conf->concurrency * LEASES_PER_CONNECTION
             || channel_is_congested(&d->slot.channel))
             continue;
-        if (best == NULL || d->n_leased_now + d->stats.n_leases < best->n_leased_now + best->stats.n_leases)
+        if (best == NULL || d->n_leased_now + d->n_leases < best->n_leased_now + best->n_leases)
             best = d;
     }
     return best;

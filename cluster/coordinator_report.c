@@ -3,18 +3,22 @@
  *   nothing --REPORT--> collecting --HOST_NEWS, ROBOTS_NEWS, RESULT, LINKS--> ... --REPORT_END--> front_report_begin .. _end
  *                           `-- the worker dies, or lies: dropped, nothing of it counts
  *
- * A worker is not trusted: a frame that does not parse, a value out of range, a frame out of order ends the process. What
- * it says of URLs that it does not hold is refused by front (5).
+ * A worker is not trusted: a frame that does not parse, a value out of range, a frame out of order, a word on a URL or a
+ * host that it does not hold (5) ends the process, and nothing that it still sends counts. What this file lets through is
+ * what another worker can take: a text that does not fit a lease would end one worker after the other.
+ * A link that is not canonical is only refused: it is a page's doing, perhaps, and the page would come again.
  */
 #include "cluster/coordinator_internal.h"
 
 #include "cluster/clock.h"
 #include "cluster/log.h"
+#include "crawler/cookies.h"
 #include "crawler/parse.h"
 #include "crawler/robots.h"
 
 #define MAX_ADDRESSES_BYTES 4096
-#define MAX_COOKIES_BYTES (64 * 1024)
+#define MAX_COOKIES_BYTES (COOKIES_MAX_BYTES * 4) /* as text; what worker_lease.c takes */
+#define MAX_LOG_LINES 20 /* of one worker, a second */
 #define MAX_ROBOTS_TTL_S (24u * 3600)
 
 static void
@@ -29,6 +33,7 @@ static void
 distrust(struct coordinator *c, struct desk *d, const char *what)
 {
     log_error("worker %u (pid %d) sent %s; it is replaced", d->slot.index, (int)d->slot.pid, what);
+    d->is_distrusted = true;
     drop_report(d);
     slot_kill(&d->slot, clock_now_ms());
 }
@@ -36,7 +41,16 @@ distrust(struct coordinator *c, struct desk *d, const char *what)
 /* ---- a whole report ----------------------------------------------------------------------------------------------- */
 
 static void
-apply_link(struct coordinator *c, struct wire_in *in, uint64_t via, uint16_t depth, bool via_is_seed)
+warn_of_link(struct desk *d, struct slice url)
+{
+    if (!d->has_warned_links)
+        log_warning("worker %u sent a link that is not canonical, the first of this process: \"" SLICE_FMT "\"",
+                    d->slot.index, SLICE_ARG(slice_sub(url, 0, 200)));
+    d->has_warned_links = true;
+}
+
+static void
+apply_link(struct coordinator *c, struct desk *d, struct wire_in *in, uint64_t via, uint16_t depth, bool via_is_seed)
 {
     struct front_link link = { .via_url_id = via };
     struct url target;
@@ -57,25 +71,34 @@ apply_link(struct coordinator *c, struct wire_in *in, uint64_t via, uint16_t dep
         url_fini(&target);
         link.is_seed = true;
     }
-    front_offer(c->front, &link);
+    if (front_offer(c->front, &link) == FRONT_NOT_CANONICAL)
+        warn_of_link(d, link.url); /* FRONT_ERROR: front_report_end() says so */
 }
 
 static bool
-apply_links(struct coordinator *c, struct wire_in *in)
+apply_links(struct coordinator *c, struct desk *d, struct wire_in *in)
 {
     uint64_t via = wire_get_u64(in);
     uint16_t depth = wire_get_u16(in);
-    bool via_is_seed = wire_get_bool(in);
+    bool via_is_seed = wire_get_bool(in), is_seed = false;
 
+    if (via != 0 && !front_report_holds(c->front, via, &is_seed)) /* 0: robots.txt names sitemaps */
+        return false;
     for (unsigned n = wire_get_u16(in); n > 0 && !in->is_bad; n--)
-        apply_link(c, in, via, depth, via_is_seed);
+        apply_link(c, d, in, via, depth, via_is_seed && is_seed); /* only a seed may widen the scope */
     return wire_at_end(in);
 }
 
+struct gain { /* of a report; counted once it has been taken */
+    unsigned n_results;
+    uint64_t wire_bytes;
+};
+
 static bool
-apply_result(struct coordinator *c, struct desk *d, struct wire_in *in)
+apply_result(struct coordinator *c, struct gain *gain, struct wire_in *in)
 {
     struct front_result r;
+    int err;
 
     r.url_id = wire_get_u64(in);
     r.outcome = (enum outcome)wire_get_enum(in, OUTCOME_N);
@@ -85,14 +108,12 @@ apply_result(struct coordinator *c, struct desk *d, struct wire_in *in)
     r.wire_bytes = wire_get_u64(in);
     if (!wire_at_end(in))
         return false;
-    if (front_result(c->front, &r) == 0) {
-        c->n_results++;
-        c->n_wire_bytes += ORB_MIN(r.wire_bytes, UINT32_MAX);
-        d->slot.was_useful = true;
-        if (d->n_urls > 0)
-            d->n_urls--;
+    err = front_result(c->front, &r);
+    if (err == 0) {
+        gain->n_results++;
+        gain->wire_bytes += ORB_MIN(r.wire_bytes, UINT32_MAX);
     }
-    return true;
+    return err != ORB_ENOTFOUND; /* (5) not its URL. No memory: front_report_end() says so, the URL stays leased */
 }
 
 /* The frames that follow bring the body. */
@@ -140,7 +161,7 @@ apply_host_news(struct coordinator *c, struct report_reader *r)
     struct buf body;
     bool is_good = read_host_news(&r->in, &news);
 
-    buf_init(&body, MEM_HOST, ROBOTS_MAX_BYTES + WIRE_MAX_FRAME_BYTES);
+    buf_init(&body, MEM_HOST, ROBOTS_MAX_BYTES);
     while (is_good) {
         struct report_reader ahead = *r;
         if (!next_frame(&ahead) || ahead.type != WIRE_ROBOTS_NEWS)
@@ -150,23 +171,23 @@ apply_host_news(struct coordinator *c, struct report_reader *r)
     }
     news.robots_body = buf_slice(&body);
     if (is_good)
-        front_host_news(c->front, &news);
+        is_good = front_host_news(c->front, &news) != ORB_ENOTFOUND;
     buf_fini(&body);
     return is_good;
 }
 
 static bool
-apply_frames(struct coordinator *c, struct desk *d, struct report_reader *r)
+apply_frames(struct coordinator *c, struct desk *d, struct report_reader *r, struct gain *gain)
 {
     bool is_good = true;
 
     while (is_good && next_frame(r)) {
         switch (r->type) {
         case WIRE_LINKS:
-            is_good = apply_links(c, &r->in);
+            is_good = apply_links(c, d, &r->in);
             break;
         case WIRE_RESULT:
-            is_good = apply_result(c, d, &r->in);
+            is_good = apply_result(c, gain, &r->in);
             break;
         case WIRE_HOST_NEWS:
             is_good = apply_host_news(c, r);
@@ -176,16 +197,39 @@ apply_frames(struct coordinator *c, struct desk *d, struct report_reader *r)
         }
     }
     if (!is_good)
-        log_error("worker %u: a %s frame makes no sense", d->slot.index, wire_type_name(r->type));
+        log_error("worker %u: a %s frame makes no sense, or is about what it does not hold", d->slot.index,
+                  wire_type_name(r->type));
     return is_good && r->rest.n == 0;
+}
+
+/* No memory, most likely: what the report was about stays leased until its worker is gone, so it goes. */
+static void
+give_up_report(struct coordinator *c, struct desk *d, int err)
+{
+    if (c->state == CRAWL_DRAINING || c->state == CRAWL_ENDED)
+        return; /* the crawl ends anyway */
+    log_error("a report of worker %u could not be taken (%s); it is replaced, its URLs are asked again", d->slot.index,
+              orb_strerror(err));
+    slot_stop(&d->slot, clock_now_ms());
+}
+
+static void
+count_gain(struct coordinator *c, struct desk *d, const struct gain *gain)
+{
+    c->n_results += gain->n_results;
+    c->n_wire_bytes += gain->wire_bytes;
+    d->slot.was_useful |= gain->n_results > 0;
+    d->n_urls -= ORB_MIN(d->n_urls, gain->n_results);
 }
 
 static void
 apply_report(struct coordinator *c, struct desk *d)
 {
     struct report_reader r = { .rest = buf_slice(&d->report) };
+    struct gain gain = { 0 };
     uint64_t lease_id;
     uint32_t epoch;
+    int err;
 
     if (!next_frame(&r)) {
         distrust(c, d, "a damaged report");
@@ -197,19 +241,30 @@ apply_report(struct coordinator *c, struct desk *d)
         distrust(c, d, "a damaged report");
         return;
     }
-    if (front_report_begin(c->front, lease_id, epoch) != 0) { /* (5) of a lease that returned meanwhile */
-        log_debug("worker %u reports on lease %llu, which is over", d->slot.index,
-                  (unsigned long long)lease_id);
+    if (lease_id == 0) { /* that is how seeds come to the door, not workers */
+        distrust(c, d, "a report of no lease");
+        return;
+    }
+    err = front_report_begin(c->front, lease_id, epoch);
+    if (err == ORB_ENOTFOUND) /* (5) of a lease that returned meanwhile */
+        log_debug("worker %u reports on lease %llu, which is over", d->slot.index, (unsigned long long)lease_id);
+    else if (err != 0)
+        give_up_report(c, d, err);
+    if (err != 0) {
         drop_report(d);
         return;
     }
-    if (!apply_frames(c, d, &r)) {
+    if (!apply_frames(c, d, &r, &gain)) {
         front_report_abort(c->front);
         distrust(c, d, "a damaged report");
         return;
     }
     drop_report(d);
-    front_report_end(c->front, clock_now_ms(), clock_wall_ms());
+    err = front_report_end(c->front, clock_now_ms(), clock_wall_ms());
+    if (err == 0)
+        count_gain(c, d, &gain);
+    else
+        give_up_report(c, d, err);
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------- */
@@ -234,7 +289,9 @@ on_report_frame(struct coordinator *c, struct desk *d, unsigned type, struct sli
         return;
     }
     d->has_report = true;
-    if (type == WIRE_REPORT_END) {
+    if (type == WIRE_REPORT_END && frame.n != 2) {
+        distrust(c, d, "a damaged frame");
+    } else if (type == WIRE_REPORT_END) {
         apply_report(c, d);
         coordinator_lease_more(c);
     } else if (keep(d, frame) != 0) {
@@ -274,12 +331,14 @@ on_trouble(struct coordinator *c, struct desk *d, struct wire_in *in)
 }
 
 static void
-on_log(struct desk *d, struct wire_in *in)
+on_log(struct coordinator *c, struct desk *d, struct wire_in *in)
 {
     uint8_t level = wire_get_enum(in, 4);
     struct slice text = wire_get_text(in, 2048);
 
-    if (wire_at_end(in))
+    if (!wire_at_end(in))
+        distrust(c, d, "a damaged frame");
+    else if (d->n_log_lines++ < MAX_LOG_LINES)
         (level <= LOG_LEVEL_WARNING ? log_warning : log_info)("worker %u: " SLICE_FMT, d->slot.index, SLICE_ARG(text));
 }
 
@@ -290,9 +349,13 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
     struct desk *d = &c->desks[s->index];
     struct wire_in in;
     unsigned type;
+    int err;
 
-    if (wire_open(&in, frame, &type) != 0) {
-        distrust(c, d, "a frame of another version");
+    if (d->is_distrusted)
+        return;
+    err = wire_open(&in, frame, &type);
+    if (err != 0) {
+        distrust(c, d, err == ORB_EVERSION ? "a frame of another version" : "a damaged frame");
         return;
     }
     slot_sign_of_life(s);
@@ -318,7 +381,7 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
         on_trouble(c, d, &in);
         break;
     case WIRE_LOG:
-        on_log(d, &in);
+        on_log(c, d, &in);
         break;
     default:
         distrust(c, d, "a frame of an unknown type");

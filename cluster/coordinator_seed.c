@@ -36,11 +36,11 @@ is_remembered(const struct coordinator *c, struct slice url)
 bool
 scope_widen(struct coordinator *c, const struct url *target)
 {
-    if (scope_judge(c->scope, target, 0) != OUTCOME_OUT_OF_SCOPE)
+    /* what is remembered is in the scope already; reading the file for each of many seeds would take for ever */
+    if (scope_judge(c->scope, target, 0) != OUTCOME_OUT_OF_SCOPE || scope_add_seed(c->scope, target) != 0)
         return false;
-    if (is_remembered(c, url_href(target)) || scope_add_seed(c->scope, target) != 0
-        || crawldir_add_seed(&c->dir, url_href(target)) != 0)
-        return false;
+    if (crawldir_add_seed(&c->dir, url_href(target)) != 0)
+        log_warning("the scope's new seed could not be written down: at the next start it is not known");
     log_info("a seed redirects to " SLICE_FMT ": the crawl's scope includes it now",
               SLICE_ARG(url_href(target)));
     return true;
@@ -83,9 +83,14 @@ seed_offer(struct coordinator *c, struct slice text, struct buf *why)
     struct front_link link = { .kind = LINK_SEED, .is_seed = true };
     enum front_verdict verdict = FRONT_ERROR;
     struct url u;
+    int err;
 
+    buf_clear(why);
     url_init(&u, MEM_DEFAULT);
-    if (url_parse(&u, text, NULL) != 0 || !url_is_http(&u)) {
+    err = url_parse(&u, text, NULL);
+    if (err == ORB_ENOMEM)
+        goto done;
+    if (err != 0 || !url_is_http(&u)) {
         if (say(why, "is no http or https URL") != 0)
             buf_clear(why);
         verdict = FRONT_NOT_CANONICAL;
@@ -109,12 +114,18 @@ done:
     return verdict;
 }
 
-/* While the journal has more than it can take: its completions come through the loop. */
-static void
-wait_for_journal(struct coordinator *c)
+/* While the journal has more than it can take: its completions come through the loop. A journal that cannot write any more
+ * ends the crawl. */
+static int
+wait_for_journal(struct coordinator *c, struct buf *error)
 {
-    while (front_is_congested(c->front))
+    while (front_is_congested(c->front) && c->end != END_FAILED)
         ev_run(c->loop, EVRUN_ONCE);
+    if (c->end != END_FAILED)
+        return 0;
+    if (buf_append_str(error, c->end_sentence) != 0)
+        buf_clear(error);
+    return ORB_EIO;
 }
 
 /* The same command goes on with a crawl; another list of seeds is another crawl, and its folder another one. The first
@@ -174,8 +185,7 @@ take_line(struct coordinator *c, const char *file, unsigned line_number, struct 
                       why.n > 0 ? why.p : "could not be taken");
     }
     buf_fini(&why);
-    wait_for_journal(c);
-    return 0;
+    return wait_for_journal(c, error);
 }
 
 /* The whole lines of `pending`. */
@@ -206,6 +216,17 @@ read_error(const char *path, struct buf *error)
     return err;
 }
 
+/* What follows the end of a line that is too long; it stays `is_skipping` while that has not come. */
+static struct slice
+rest_after_line(struct slice bytes, bool *is_skipping, unsigned *line_number)
+{
+    const char *end = memchr(bytes.p, '\n', bytes.n);
+
+    *is_skipping = end == NULL;
+    *line_number += end != NULL;
+    return end == NULL ? SLICE_NONE : slice_sub(bytes, (size_t)(end - bytes.p) + 1, SIZE_MAX);
+}
+
 static int
 read_seed_file(struct coordinator *c, const char *path, struct buf *error)
 {
@@ -213,21 +234,33 @@ read_seed_file(struct coordinator *c, const char *path, struct buf *error)
     unsigned line_number = 0;
     struct buf pending;
     char chunk[65536];
-    ssize_t n = 0;
+    bool is_skipping = false;
+    ssize_t n;
 
     if (fd < 0)
         return read_error(path, error);
     buf_init(&pending, MEM_DEFAULT, SEED_LINE_MAX_BYTES + sizeof chunk);
-    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) > 0) {
-        if (buf_append(&pending, chunk, (size_t)n) == 0) {
-            err = take_lines(c, path, &line_number, &pending, error);
+    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) != 0) {
+        struct slice more = slice_of(chunk, (size_t)n);
+
+        if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0) {
+            err = read_error(path, error);
+            break;
         }
-        log_warning("%s:%u: a line of over %d bytes; skipped", path, line_number + 1, SEED_LINE_MAX_BYTES);
-        buf_clear(&pending);
+        if (is_skipping)
+            more = rest_after_line(more, &is_skipping, &line_number);
+        err = buf_append_slice(&pending, more);
+        if (err == 0)
+            err = take_lines(c, path, &line_number, &pending, error);
+        if (err == 0 && pending.n > SEED_LINE_MAX_BYTES) {
+            log_warning("%s:%u: a line of over %d bytes; skipped", path, line_number + 1, SEED_LINE_MAX_BYTES);
+            c->seeds_refused++;
+            buf_clear(&pending);
+            is_skipping = true;
+        }
     }
-    if (n < 0)
-        err = read_error(path, error);
     if (err == 0)
         err = take_line(c, path, line_number + 1, buf_slice(&pending), error);
     buf_fini(&pending);

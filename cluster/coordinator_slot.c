@@ -83,8 +83,8 @@ on_exit(void *arg, struct slot *s, const struct slot_death *death)
 
     write_obituary(s, death, n_suspects);
     buf_clear(&d->report);
-    d->has_report = false;
-    d->n_urls = d->n_leased_now = 0;
+    d->has_report = d->is_distrusted = d->has_warned_links = false;
+    d->n_urls = d->n_leases = d->n_leased_now = d->n_log_lines = 0;
     d->has_trouble = false;
     d->private_bytes = 0;
     memset(&d->stats, 0, sizeof d->stats);
@@ -94,11 +94,10 @@ on_exit(void *arg, struct slot *s, const struct slot_death *death)
 int
 slots_open(struct coordinator *c)
 {
-    c->n_desks = (unsigned)c->conf->workers;
-    c->n_workers_wanted = c->n_desks;
-    c->desks = mem_array(MEM_DEFAULT, c->n_desks, sizeof *c->desks);
+    c->desks = mem_array(MEM_DEFAULT, c->conf->workers, sizeof *c->desks);
     if (c->desks == NULL)
         return ORB_ENOMEM;
+    c->n_desks = c->n_workers_wanted = (unsigned)c->conf->workers;
     for (unsigned i = 0; i < c->n_desks; i++) {
         struct slot *s = &c->desks[i].slot;
         slot_init(s, i, c->loop, c->dir.lock_fd);
@@ -151,6 +150,26 @@ slots_kill(struct coordinator *c, uint64_t now_ms)
         slot_kill(&c->desks[i].slot, now_ms);
 }
 
+/* Only for an end that did not come by DRAINING: then nobody lives any more. */
+void
+slots_close(struct coordinator *c)
+{
+    slots_kill(c, clock_now_ms());
+    while (!slots_are_empty(c))
+        ev_run(c->loop, EVRUN_ONCE);
+}
+
+void
+slots_free(struct coordinator *c)
+{
+    for (unsigned i = 0; i < c->n_desks; i++) {
+        slot_fini(&c->desks[i].slot);
+        buf_fini(&c->desks[i].report);
+    }
+    c->n_desks = c->n_workers_wanted = 0;
+    MEM_FREE(MEM_DEFAULT, &c->desks);
+}
+
 bool
 slots_are_empty(const struct coordinator *c)
 {
@@ -188,7 +207,7 @@ slots_sample(struct coordinator *c)
             continue;
         if (stats_read(d->slot.stats_page, &stats) == 0)
             d->stats = stats;
-        d->n_leased_now = 0;
+        d->n_leased_now = d->n_log_lines = 0;
         d->private_bytes = stats_private_bytes(d->slot.pid);
     }
 }

@@ -192,9 +192,23 @@ crawldir_read_seeds(const struct crawldir *d, struct buf *out)
     mem_free(MEM_DEFAULT, path);
     if (fd < 0)
         return errno == ENOENT ? 0 : orb_error_from_errno(errno);
-    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-        err = out->n > SEEDS_MAX_BYTES ? ORB_ETOOBIG : buf_append(out, chunk, (size_t)n);
+    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) != 0)
+        err = n < 0 ? orb_error_from_errno(errno)
+                    : out->n > SEEDS_MAX_BYTES ? ORB_ETOOBIG : buf_append(out, chunk, (size_t)n);
     close(fd);
+    return err;
+}
+
+/* Or nothing: half a seed would be another one. */
+static int
+write_whole(int fd, struct slice line)
+{
+    off_t before = lseek(fd, 0, SEEK_END);
+    ssize_t n = write(fd, line.p, line.n);
+    int err = n < 0 ? orb_error_from_errno(errno) : (size_t)n < line.n ? ORB_EFULL : 0;
+
+    if (n > 0 && err != 0 && before >= 0 && ftruncate(fd, before) != 0)
+        err = orb_error_from_errno(errno);
     return err;
 }
 
@@ -213,8 +227,8 @@ crawldir_add_seed(const struct crawldir *d, struct slice url)
     if (fd < 0)
         return orb_error_from_errno(errno);
     err = buf_printf(&line, SLICE_FMT "\n", SLICE_ARG(url));
-    if (err == 0 && write(fd, line.p, line.n) != (ssize_t)line.n)
-        err = orb_error_from_errno(errno);
+    if (err == 0)
+        err = write_whole(fd, buf_slice(&line));
     close(fd);
     buf_fini(&line);
     return err;

@@ -160,6 +160,7 @@ int front_close(struct front **front, uint64_t now_ms, uint64_t wall_ms);
 /* The door. Links of one report: between front_report_begin and _end, one transaction (3). Seeds: the same, lease 0. */
 int front_report_begin(struct front *f, uint64_t lease_id, uint32_t epoch); /* ORB_ENOTFOUND: a stale lease or epoch (5): drop the report */
 enum front_verdict front_offer(struct front *f, const struct front_link *link);
+bool front_report_holds(const struct front *f, uint64_t url_id, bool *is_seed); /* is it of this report's lease? */
 int front_result(struct front *f, const struct front_result *result);       /* ORB_ENOTFOUND: not of this lease */
 int front_host_news(struct front *f, const struct front_host_news *news);
 int front_report_end(struct front *f, uint64_t now_ms, uint64_t wall_ms);   /* tops the lease up, or ends it when empty */

@@ -60,6 +60,16 @@ find_url(const struct lease *l, uint64_t url_id)
     return UINT32_MAX;
 }
 
+bool
+front_report_holds(const struct front *f, uint64_t url_id, bool *is_seed)
+{
+    unsigned i = f->report_lease == NULL ? UINT32_MAX : find_url(f->report_lease, url_id);
+
+    CHECK(f->in_report);
+    *is_seed = i != UINT32_MAX && (f->report_lease->urls[i].flags & URLDB_SEED) != 0;
+    return i != UINT32_MAX;
+}
+
 static bool
 is_reported(const struct front *f, uint64_t url_id)
 {

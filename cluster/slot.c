@@ -67,9 +67,16 @@ slot_has_process(const struct slot *s)
     return s->pidfd >= 0;
 }
 
+bool
+slot_is_running(const struct slot *s)
+{
+    return s->state == SLOT_RUNNING && slot_has_process(s);
+}
+
 /* ---- the process ------------------------------------------------------------------------------------------------ */
 
-/* Between fork and exec: async-signal-safe calls only. */
+/* Between fork and exec: async-signal-safe calls only. All signals are blocked: a handler of the coordinator's would write
+ * to a pipe that both share. SIGINT stays ignored over exec: Ctrl-C reaches the whole group, the coordinator decides. */
 static void
 child_exec(int channel_fd, int stats_fd, int lock_fd, pid_t parent, char *const argv[])
 {
@@ -87,6 +94,8 @@ child_exec(int channel_fd, int stats_fd, int lock_fd, pid_t parent, char *const 
         _exit(1);
     if (syscall(SYS_close_range, WORKER_LOCK_FD + 1, ~0u, 0) != 0)
         _exit(1);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execv("/proc/self/exe", argv);
@@ -101,18 +110,22 @@ spawn(struct slot *s, int channel_fd, int stats_fd)
     char index[16];
     char *argv[] = { "orb", "worker", index, NULL };
     pid_t parent = getpid(), pid;
-    int pidfd;
+    sigset_t all, before;
+    int pidfd, err;
 
     snprintf(index, sizeof index, "%u", s->index);
-    fflush(NULL);
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
-    if (pid < 0)
-        return orb_error_from_errno(errno);
     if (pid == 0)
         child_exec(channel_fd, stats_fd, s->lock_fd, parent, argv);
+    err = pid < 0 ? orb_error_from_errno(errno) : 0;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (err != 0)
+        return err;
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0) { /* no fd left: without a pidfd the child may not live */
-        int err = orb_error_from_errno(errno);
+        err = orb_error_from_errno(errno);
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
         return err;
@@ -140,8 +153,10 @@ on_channel_broken(void *arg)
 {
     struct slot *s = arg;
 
-    if (s->state == SLOT_RUNNING || s->state == SLOT_STARTING)
-        slot_stop(s, clock_now_ms());
+    if (!slot_has_process(s) || (s->state != SLOT_RUNNING && s->state != SLOT_STARTING))
+        return; /* dead already, or leaving as it was told */
+    log_warning("worker %u (pid %d) has closed its channel; it is stopped", s->index, (int)s->pid);
+    slot_stop(s, clock_now_ms());
 }
 
 static void
@@ -245,7 +260,7 @@ on_exit_readable(struct ev_loop *loop, ev_io *w, int events)
 void
 slot_set_ready(struct slot *s, uint64_t now_ms)
 {
-    if (s->state == SLOT_STARTING)
+    if (s->state == SLOT_STARTING && slot_has_process(s))
         slot_enter(s, SLOT_RUNNING, now_ms);
 }
 
@@ -355,7 +370,8 @@ slot_tick(struct slot *s, uint64_t now_ms, uint32_t turned_ms)
 void
 slot_sign_of_life(struct slot *s)
 {
-    s->silent_ms = 0;
+    if (s->state != SLOT_STARTING)
+        s->silent_ms = 0;
 }
 
 int

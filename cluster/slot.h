@@ -9,7 +9,7 @@
  *     +------------------ BACKOFF <---------------+
  *
  * EMPTY      no process.
- * STARTING   fork+exec done, settings sent, no READY yet.
+ * STARTING   fork+exec done, settings sent, no READY yet; nothing but READY stops the clock of the start deadline.
  * RUNNING    takes leases.
  * DRAINING   finishes what is in flight, takes nothing, then exits by itself.
  * STOPPING   was told to end; KILL follows.
@@ -79,6 +79,7 @@ void slot_tick(struct slot *s, uint64_t now_ms, uint32_t turned_ms); /* deadline
 void slot_sign_of_life(struct slot *s);
 int slot_send(struct slot *s, struct buf *frame) ORB_MUST_USE;
 bool slot_has_process(const struct slot *s);
+bool slot_is_running(const struct slot *s);                      /* RUNNING, and not known to be dead: takes leases */
 void slot_fini(struct slot *s);                                  /* no process may be left */
 
 #endif

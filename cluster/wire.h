@@ -23,6 +23,7 @@
 #define WIRE_VERSION 1
 #define WIRE_MAX_FRAME_BYTES (64 * 1024)
 #define WIRE_MAX_TEXT_BYTES (WIRE_MAX_FRAME_BYTES - 1024)
+#define WIRE_MAX_URL_BYTES (60 * 1024) /* fits a frame with all that stands around it */
 #define WIRE_MAX_REPORT_BYTES (64 * 1024 * 1024)
 
 enum wire_type {

@@ -323,10 +323,11 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
     tick_pool(html_pool());
     worker_sweep_leases(w);
     write_stats(w);
-    if (w->disk_is_full || w->n_storing > 0) {
-        w->n_storing > 0 ? worker_store_more(w) : worker_flush(w);
-        worker_pump_soon(w);
-    }
+    if (w->n_storing > 0)
+        worker_store_more(w);
+    else if (w->disk_is_full)
+        worker_flush(w);
+    worker_pump_soon(w); /* what could not start for want of memory or descriptors has no other timer */
 }
 
 static void

@@ -122,11 +122,19 @@ job_start(struct whost *h, struct wurl *u)
 {
     struct worker *w = h->lease->worker;
     struct job *j = job_new(h, u);
+    int err;
 
     if (j == NULL)
         return false;
-    if (url_parse(&j->parsed_url, slice_str(u->url), NULL) != 0)
+    err = url_parse(&j->parsed_url, slice_str(u->url), NULL);
+    if (err == ORB_ENOMEM)
         goto later;
+    if (err != 0) { /* the door took it: it cannot be; waiting with it for ever would be worse than saying so */
+        j->outcome = OUTCOME_NOT_A_URL;
+        j->lease->n_unreported++;
+        job_await_commit(j);
+        return true;
+    }
     if (!is_allowed(j)) {
         j->outcome = OUTCOME_ROBOTS_DENIED;
         j->lease->n_unreported++;
@@ -477,10 +485,10 @@ worker_store_more(struct worker *w)
         int err;
         node = w->storing.next;
         err = job_store(LIST_ELEMENT(node, struct job, node));
-        if (err == ORB_EFULL || err == ORB_EMFILE) {
+        if (err == ORB_EFULL)
             set_disk_full(w, true);
+        if (err == ORB_EFULL || err == ORB_EMFILE) /* the tick tries again; nothing starts meanwhile */
             return;
-        }
         if (err != 0) {
             if (store_flush(w->store) != 0)
                 return;

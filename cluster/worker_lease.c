@@ -250,6 +250,8 @@ on_lease_end(struct worker *w)
 void
 worker_on_lease_frame(struct worker *w, unsigned type, struct wire_in *in)
 {
+    int err;
+
     if (type != WIRE_LEASE && w->arriving == NULL)
         worker_die(w, "a lease without its beginning", ORB_EPROTO);
     switch (type) {
@@ -260,9 +262,11 @@ worker_on_lease_frame(struct worker *w, unsigned type, struct wire_in *in)
         on_host(w, in);
         break;
     case WIRE_ROBOTS:
-        if (w->arriving_host == NULL
-            || buf_append_slice(&w->arriving_host->robots_body, wire_get_text(in, WIRE_MAX_TEXT_BYTES)) != 0)
+        if (w->arriving_host == NULL)
             worker_die(w, "a robots.txt without its host", ORB_EPROTO);
+        err = buf_append_slice(&w->arriving_host->robots_body, wire_get_text(in, WIRE_MAX_TEXT_BYTES));
+        if (err != 0)
+            worker_die(w, "a robots.txt that cannot be kept", err);
         break;
     case WIRE_URLS:
         for (unsigned n = wire_get_u16(in); n > 0; n--)

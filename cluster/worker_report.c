@@ -1,8 +1,16 @@
 /* worker_report.c - what the coordinator is told, and when: only after the commit (2)
  *
- * A report is for one lease: REPORT, then per URL its LINKS frames and its RESULT, news of its hosts, REPORT_END.
+ * A report is for one lease: REPORT, then per URL its LINKS frames and its RESULT, news of its hosts, REPORT_END. The
+ * coordinator keeps a report until it is whole, up to WIRE_MAX_REPORT_BYTES, and takes it in one turn of its loop: so a
+ * report ends once it is large, and the next one goes on. A page's links and its result are never parted (3).
  */
 #include "cluster/worker_internal.h"
+
+#include "cluster/log.h"
+
+#define REPORT_ENOUGH_BYTES (2u << 20)
+#define PAGE_MAX_BYTES (32u << 20) /* of LINKS frames; what a page names beyond that is left out */
+_Static_assert(REPORT_ENOUGH_BYTES + PAGE_MAX_BYTES < WIRE_MAX_REPORT_BYTES, "a report that ends in a large page is taken");
 
 /* ---- links of one page, made into frames while the page is at hand ------------------------------------------------ */
 
@@ -40,8 +48,12 @@ report_links(struct job *j, const struct record_link *links, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct record_link *l = &links[i];
 
-        if (l->not_followed != 0 || l->url.n > URL_MAX_BYTES - 4096)
+        if (l->not_followed != 0 || l->url.n > WIRE_MAX_URL_BYTES)
             continue;
+        if (j->frames.n > PAGE_MAX_BYTES) {
+            log_warning("a page names more links than a report holds; %zu are left out: %s", n - i, j->url->url);
+            break;
+        }
         if (in_frame > 0 && (!wire_has_room(&out, l->url.n) || in_frame == UINT16_MAX)) {
             keep_frame(j, &out, in_frame);
             in_frame = 0;
@@ -212,6 +224,8 @@ job_release(struct job *j)
 static void
 report_lease(struct worker *w, struct wlease *l)
 {
+    size_t n_bytes = 0;
+
     begin_report(l);
     LIST_EACH (node, &l->hosts) {
         struct whost *h = LIST_ELEMENT(node, struct whost, node);
@@ -222,6 +236,12 @@ report_lease(struct worker *w, struct wlease *l)
         struct job *j = LIST_ELEMENT(node, struct job, node);
         if (j->lease != l)
             continue;
+        if (n_bytes > REPORT_ENOUGH_BYTES) {
+            end_report(l);
+            begin_report(l);
+            n_bytes = 0;
+        }
+        n_bytes += j->frames.n;
         send_result(j);
         job_release(j);
     }
