@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#define COLD_DROP_MS 100
 #define QUEUE_BYTES ((size_t)12 << 20) /* of records; above it leasing stops */
 
 static void
@@ -32,6 +31,7 @@ drop_answer(void *arg, struct list *node)
         front_load_free(LIST_ELEMENT(a, struct load, answer));
     } else if (a->kind == ANSWER_MERGE) {
         struct merge *m = LIST_ELEMENT(a, struct merge, answer);
+        pthread_join(m->thread, NULL);
         seenrun_close(&m->run);
         mem_free(MEM_FRONTIER, m);
         f->is_merging = false;
@@ -328,10 +328,7 @@ front_tick(struct front *f, uint64_t now_ms, uint64_t wall_ms)
     f->now_ms = ORB_MAX(f->now_ms, now_ms);
     f->wall_ms = wall_ms;
     send_failed_loads(f);
-    if (coldmem_bytes(f->cold) > 0 && f->now_ms - f->cold_dropped_ms >= COLD_DROP_MS) {
-        f->cold_dropped_ms = f->now_ms;
-        coldmem_drop(f->cold);
-    }
+    front_drop_cold(f);
     for (int n = 0; n < 10000 && frontier_retry_take(f->frontier, f->now_ms, &host_id, &url_id); n++) {
         front_requeue(f, host_id, url_id, false);
         front_wake(f, host_id);

@@ -21,6 +21,8 @@
 #include "storage/seenrun.h"
 #include "storage/urldb.h"
 
+#include <pthread.h>
+
 #define FRONT_MAGIC 0xf407d007
 #define LEASE_MAGIC 0x1ea5e
 #define FRONT_MAX_RUNS 64
@@ -142,6 +144,7 @@ struct delta { /* fingerprints that are in no run yet */
 struct merge {
     struct front_answer answer;
     struct journal *journal;
+    pthread_t thread;    /* joined by who gets the answer */
     const char *dir;
     unsigned first, n;   /* in front.runs */
     struct seenrun *runs[FRONT_MAX_RUNS];
@@ -279,7 +282,6 @@ struct front {
     struct frontier *frontier;
     struct hosts *hosts;
     struct coldmem *cold;         /* hosts that do not fit the budget */
-    uint64_t cold_dropped_ms;
     uint64_t hold_until_ms;       /* (8): after a restart nobody is asked for a full delay */
     uint32_t epoch;
     uint64_t last_lease_id;
@@ -312,6 +314,19 @@ int front_seen_flush(struct front *f) ORB_MUST_USE;          /* the delta goes o
 void front_seen_on_run(struct front *f, struct delta *d);
 void front_seen_on_merge(struct front *f, struct merge *m);
 uint64_t front_seen_covered(const struct front *f);          /* rows up to this url_id are in runs */
+
+/* Hosts behind the budget that were looked at go back to their file. The kernel maps up to 16 pages around each fault, so
+ * 64 KiB a host that is new to us; some looks are at the same host. */
+#define FRONT_COLD_TOUCHES 2048u
+
+static inline void
+front_drop_cold(struct front *f)
+{
+    if (hosts_cold_touches(f->hosts, false) > FRONT_COLD_TOUCHES) {
+        coldmem_drop(f->cold);
+        hosts_cold_touches(f->hosts, true);
+    }
+}
 
 /* front_offer.c */
 int front_host_of(struct front *f, const struct url *u, bool make, uint32_t *host_id) ORB_MUST_USE;

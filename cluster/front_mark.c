@@ -113,8 +113,7 @@ put_all(struct mark_writer *w)
 
     for (uint32_t id = 1; id <= hosts_count(f->hosts) && w->err == 0; id++) {
         put_host(w, id);
-        if (id % 65536 == 0)
-            coldmem_drop(f->cold);
+        front_drop_cold(f);
     }
     MAP_EACH (at, &f->leases)
         put_leased(w, at->value);

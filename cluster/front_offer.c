@@ -263,6 +263,7 @@ front_offer(struct front *f, const struct front_link *link)
     if (err != 0)
         return failed(f, err);
     verdict = admit(f, &a);
+    front_drop_cold(f);
     if (f->delta->n >= f->delta_max)
         (void)!front_seen_flush(f); /* no memory: at the next one */
     return verdict;

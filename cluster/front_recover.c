@@ -13,8 +13,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define COLD_EVERY 65536
-
 static int
 read_meta(struct front *f, const char *key, struct buf *text)
 {
@@ -141,8 +139,7 @@ on_host(void *arg, const struct urldb_host *row)
     h->next_at_ms = h->delay_ms > f->conf.delay_ms ? f->now_ms + h->delay_ms : 0; /* hold_until_ms covers the others */
     if (row->retry_at_ms > f->wall_ms)
         h->next_at_ms = ORB_MAX(h->next_at_ms, f->now_ms + (row->retry_at_ms - f->wall_ms));
-    if (id % COLD_EVERY == 0)
-        coldmem_drop(f->cold);
+    front_drop_cold(f);
     return row->addresses.n > 0 && row->addresses_until_s > wall_s ? front_host_join(f, id, row->addresses) : 0;
 }
 
@@ -186,8 +183,7 @@ on_row(void *arg, const struct urldb_url *u)
 
     if (u->url_id > f->marked_url_id)
         queue_row(f, u);
-    if (u->url_id % COLD_EVERY == 0)
-        coldmem_drop(f->cold);
+    front_drop_cold(f);
     return f->is_derailed ? ORB_ENOMEM : u->url_id > front_seen_covered(f) ? add_fingerprints(f, u->url) : 0;
 }
 
@@ -215,8 +211,7 @@ wake_all(struct front *f)
     for (uint32_t id = 1; id <= hosts_count(f->hosts); id++) {
         if (host_has_work(hosts_get(f->hosts, id)))
             frontier_wake(f->frontier, id, f->now_ms);
-        if (id % COLD_EVERY == 0)
-            coldmem_drop(f->cold);
+        front_drop_cold(f);
     }
     coldmem_drop(f->cold);
 }

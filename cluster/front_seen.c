@@ -189,8 +189,6 @@ merge_start(struct front *f)
 {
     unsigned first = find_mergeable(f);
     struct merge *m;
-    pthread_attr_t attr;
-    pthread_t thread;
 
     if (f->is_merging || f->is_closing || first == f->n_runs || (m = mem_zalloc(MEM_FRONTIER, sizeof *m)) == NULL)
         return;
@@ -200,10 +198,7 @@ merge_start(struct front *f)
     m->first = first;
     m->n = MERGE_RUNS;
     memcpy(m->runs, f->runs + first, MERGE_RUNS * sizeof *m->runs);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    f->is_merging = pthread_create(&thread, &attr, merge_main, m) == 0;
-    pthread_attr_destroy(&attr);
+    f->is_merging = pthread_create(&m->thread, NULL, merge_main, m) == 0;
     if (!f->is_merging)
         mem_free(MEM_FRONTIER, m);
 }
@@ -211,6 +206,7 @@ merge_start(struct front *f)
 void
 front_seen_on_merge(struct front *f, struct merge *m)
 {
+    pthread_join(m->thread, NULL); /* it posts to the journal until it ends */
     f->is_merging = false;
     if (m->answer.err == 0) {
         for (unsigned i = 0; i < m->n; i++)

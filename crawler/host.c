@@ -19,6 +19,7 @@ struct hosts {
     uint32_t n_ram_segments; /* the first ones */
     size_t limit_bytes;
     hosts_more_fn *more;
+    uint64_t n_cold_touches;
     void *more_arg;
     struct shard shards[SHARDS];
     size_t ram_bytes;
@@ -87,7 +88,19 @@ hosts_get(const struct hosts *t, uint32_t host_id)
     uint32_t i = host_id - 1;
 
     CHECK(host_id > 0 && i < t->n);
+    if (__builtin_expect(i / SEGMENT_HOSTS >= t->n_ram_segments, 0))
+        ((struct hosts *)(uintptr_t)t)->n_cold_touches++;
     return &t->segments[i / SEGMENT_HOSTS][i % SEGMENT_HOSTS];
+}
+
+uint64_t
+hosts_cold_touches(struct hosts *t, bool reset)
+{
+    uint64_t n = t->n_cold_touches;
+
+    if (reset)
+        t->n_cold_touches = 0;
+    return n;
 }
 
 void

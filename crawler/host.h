@@ -58,6 +58,8 @@ void hosts_free(struct hosts **hosts);
 uint32_t hosts_count(const struct hosts *hosts);
 uint32_t hosts_find(const struct hosts *hosts, uint64_t fingerprint); /* host_id, 0 = unknown */
 int hosts_add(struct hosts *hosts, uint64_t fingerprint, uint32_t *host_id) ORB_MUST_USE; /* the next id */
+/* How often hosts behind the limit were looked at since the last call with reset: a measure of what they hold of RAM now. */
+uint64_t hosts_cold_touches(struct hosts *hosts, bool reset);
 struct host *hosts_get(const struct hosts *hosts, uint32_t host_id);  /* BORROWED; stays where it is */
 size_t hosts_ram_bytes(const struct hosts *hosts);
 
