@@ -222,7 +222,8 @@ more_hosts(void *arg, size_t n_bytes, void **out)
     return coldmem_add(arg, n_bytes, out);
 }
 
-/* Of sixteen shares of the budget: eight the seen-set (front.c), three the queues, four hosts, the rest odds and ends. */
+/* In sixteenths of the budget: eight for the seen-set (front.c), three for queues, six for hosts. One too many, for the
+ * seen-set's tables are seldom full. */
 static int
 new_frontier(struct front *f)
 {
@@ -238,7 +239,7 @@ new_frontier(struct front *f)
     if (err != 0)
         return err;
     f->hosts = frontier_hosts(f->frontier);
-    hosts_set_more(f->hosts, share * 4, more_hosts, f->cold);
+    hosts_set_more(f->hosts, share * 6, more_hosts, f->cold);
     return 0;
 }
 

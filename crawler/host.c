@@ -6,8 +6,13 @@
 #define SHARD_FIRST 16
 
 /* Host ids by fingerprint, open addressing; 0 = free. Each shard grows alone, so that no growth looks at every host. */
+struct shard_slot {
+    uint32_t id;
+    uint32_t tag; /* of its fingerprint: only a host that is probably meant is looked at */
+};
+
 struct shard {
-    uint32_t *ids;
+    struct shard_slot *slots;
     uint32_t cap, n;
 };
 
@@ -63,7 +68,7 @@ hosts_free(struct hosts **tp)
         mem_free(MEM_HOST, t->segments[i]);
     mem_free(MEM_HOST, t->segments);
     for (int i = 0; i < SHARDS; i++)
-        mem_free(MEM_HOST, t->shards[i].ids);
+        mem_free(MEM_HOST, t->shards[i].slots);
     hostq_pool_free(&t->queues);
     t->magic = 0;
     MEM_FREE(MEM_HOST, tp);
@@ -113,22 +118,33 @@ hosts_set_more(struct hosts *t, size_t host_limit_bytes, hosts_more_fn *more, vo
 }
 
 static uint32_t
-shard_slot(const struct hosts *t, const struct shard *s, uint64_t fingerprint)
+first_slot(const struct shard *s, uint32_t tag)
 {
-    uint32_t i = (uint32_t)(((fingerprint & 0xffffffff) * s->cap) >> 32);
-
-    while (s->ids[i] != 0 && hosts_get(t, s->ids[i])->fingerprint != fingerprint)
-        if (++i == s->cap)
-            i = 0;
-    return i;
+    return (uint32_t)(((uint64_t)tag * s->cap) >> 32);
 }
 
 uint32_t
 hosts_find(const struct hosts *t, uint64_t fingerprint)
 {
     const struct shard *s = &t->shards[fingerprint >> 58];
+    uint32_t tag = (uint32_t)fingerprint, i;
 
-    return s->cap == 0 ? 0 : s->ids[shard_slot(t, s, fingerprint)];
+    if (s->cap == 0)
+        return 0;
+    for (i = first_slot(s, tag); s->slots[i].id != 0; i = i + 1 == s->cap ? 0 : i + 1)
+        if (s->slots[i].tag == tag && hosts_get(t, s->slots[i].id)->fingerprint == fingerprint)
+            return s->slots[i].id;
+    return 0;
+}
+
+static void
+shard_put(struct shard *s, uint32_t id, uint32_t tag)
+{
+    uint32_t i = first_slot(s, tag);
+
+    while (s->slots[i].id != 0)
+        i = i + 1 == s->cap ? 0 : i + 1;
+    s->slots[i] = (struct shard_slot){ id, tag };
 }
 
 static int
@@ -136,14 +152,14 @@ shard_grow(struct hosts *t, struct shard *s)
 {
     struct shard bigger = { NULL, s->cap == 0 ? SHARD_FIRST : s->cap + s->cap / 2, s->n };
 
-    bigger.ids = mem_array(MEM_HOST, bigger.cap, sizeof *bigger.ids);
-    if (bigger.ids == NULL)
+    bigger.slots = mem_array(MEM_HOST, bigger.cap, sizeof *bigger.slots);
+    if (bigger.slots == NULL)
         return ORB_ENOMEM;
     for (uint32_t i = 0; i < s->cap; i++)
-        if (s->ids[i] != 0)
-            bigger.ids[shard_slot(t, &bigger, hosts_get(t, s->ids[i])->fingerprint)] = s->ids[i];
-    mem_free(MEM_HOST, s->ids);
-    t->ram_bytes += (bigger.cap - s->cap) * sizeof *bigger.ids;
+        if (s->slots[i].id != 0)
+            shard_put(&bigger, s->slots[i].id, s->slots[i].tag);
+    mem_free(MEM_HOST, s->slots);
+    t->ram_bytes += (bigger.cap - s->cap) * sizeof *bigger.slots;
     *s = bigger;
     return 0;
 }
@@ -192,7 +208,7 @@ hosts_add(struct hosts *t, uint64_t fingerprint, uint32_t *host_id)
         return err;
     t->n++;
     hosts_get(t, t->n)->fingerprint = fingerprint;
-    s->ids[shard_slot(t, s, fingerprint)] = t->n;
+    shard_put(s, t->n, (uint32_t)fingerprint);
     s->n++;
     *host_id = t->n;
     return 0;

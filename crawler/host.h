@@ -10,7 +10,7 @@
  * New ids go to the tail when there is anything behind the head, else to the head. RAM parts are lists of 32-byte blocks
  * of 5 ids out of one pool; when the pool is at its limit, or a part holds HOSTQ_WINDOW ids, a part becomes a chunk.
  *
- * Memory     80 bytes a host, which may lie in a file behind a limit, and 4-7 bytes of index, which may not.
+ * Memory     80 bytes a host, which may lie in a file behind a limit, and 10-16 bytes of index, which may not.
  * Errors     ORB_ENOMEM, nothing changed. a push after hostq_reserve() cannot fail.
  * Limits     url_id < 2^40, chunk ids and host ids < 2^32.
  */

@@ -1,7 +1,5 @@
 #include "storage/coldmem.h"
 
-#include "pool/buf.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,17 +8,13 @@
 #include <unistd.h>
 
 #define COLDMEM_MAGIC 0xc01d
-
-struct cold_block {
-    void *p;
-    size_t n;
-};
+#define RANGE_BYTES ((size_t)64 << 30) /* of addresses, not of memory */
 
 struct coldmem {
     uint32_t magic;
     int fd;
-    off_t bytes;
-    struct buf blocks; /* struct cold_block */
+    size_t bytes;
+    char *base;        /* a range of addresses, mapped from its beginning on: one call drops it all */
     char dir[];
 };
 
@@ -34,18 +28,8 @@ coldmem_open(struct coldmem **out, const char *dir)
     c->magic = COLDMEM_MAGIC;
     c->fd = -1;
     strcpy(c->dir, dir);
-    buf_init(&c->blocks, MEM_HOST, BUF_NO_CEILING);
     *out = c;
     return 0;
-}
-
-static struct cold_block
-block_at(const struct coldmem *c, size_t at)
-{
-    struct cold_block b;
-
-    memcpy(&b, c->blocks.p + at, sizeof b);
-    return b;
 }
 
 void
@@ -56,9 +40,8 @@ coldmem_close(struct coldmem **cp)
     if (c == NULL)
         return;
     CHECK_IS(c, COLDMEM_MAGIC);
-    for (size_t at = 0; at < c->blocks.n; at += sizeof(struct cold_block))
-        munmap(block_at(c, at).p, block_at(c, at).n);
-    buf_fini(&c->blocks);
+    if (c->base != NULL)
+        munmap(c->base, RANGE_BYTES);
     if (c->fd >= 0)
         close(c->fd);
     c->magic = 0;
@@ -82,40 +65,51 @@ make_file(struct coldmem *c)
     return 0;
 }
 
+static int
+reserve_range(struct coldmem *c)
+{
+    void *p = mmap(NULL, RANGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return ORB_ENOMEM;
+    c->base = p;
+    return 0;
+}
+
 int
 coldmem_add(struct coldmem *c, size_t n_bytes, void **out)
 {
-    struct cold_block b = { NULL, (n_bytes + 4095) & ~(size_t)4095 };
+    size_t n = (n_bytes + 4095) & ~(size_t)4095;
     int err;
 
     CHECK_IS(c, COLDMEM_MAGIC);
     err = c->fd < 0 ? make_file(c) : 0;
-    if (err == 0)
-        err = buf_reserve(&c->blocks, sizeof b);
+    if (err == 0 && c->base == NULL)
+        err = reserve_range(c);
+    if (err == 0 && n > RANGE_BYTES - c->bytes)
+        err = ORB_ETOOBIG;
     if (err != 0)
         return err;
-    errno = posix_fallocate(c->fd, c->bytes, (off_t)b.n);
+    errno = posix_fallocate(c->fd, (off_t)c->bytes, (off_t)n);
     if (errno != 0)
         return orb_error_from_errno(errno);
-    b.p = mmap(NULL, b.n, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, c->bytes);
-    if (b.p == MAP_FAILED)
+    if (mmap(c->base + c->bytes, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, c->fd, (off_t)c->bytes) == MAP_FAILED)
         return ORB_ENOMEM;
-    madvise(b.p, b.n, MADV_RANDOM); /* a fault brings one page, not its neighbourhood */
-    c->bytes += (off_t)b.n;
-    *out = b.p;
-    return buf_append(&c->blocks, &b, sizeof b);
+    *out = c->base + c->bytes;
+    c->bytes += n;
+    return 0;
 }
 
 void
 coldmem_drop(struct coldmem *c)
 {
     CHECK_IS(c, COLDMEM_MAGIC);
-    for (size_t at = 0; at < c->blocks.n; at += sizeof(struct cold_block))
-        madvise(block_at(c, at).p, block_at(c, at).n, MADV_DONTNEED); /* a shared mapping: the file keeps it */
+    if (c->bytes > 0)
+        madvise(c->base, c->bytes, MADV_DONTNEED); /* a shared mapping: the file keeps it */
 }
 
 size_t
 coldmem_bytes(const struct coldmem *c)
 {
-    return (size_t)c->bytes;
+    return c->bytes;
 }

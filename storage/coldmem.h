@@ -5,7 +5,8 @@
  * is derived and big, and touched here and there (hosts). Nothing of it outlives the process.
  *
  * Ownership  blocks belong to the coldmem and stay where they are until coldmem_close().
- * Errors     coldmem_add(): ORB_EFULL (room is allocated beforehand: no access faults for want of it), ORB_ENOMEM, ORB_EIO.
+ * Errors     coldmem_add(): ORB_EFULL (room is allocated beforehand: no access faults for want of it), ORB_ENOMEM, ORB_EIO, ORB_ETOOBIG
+ *            (64 GiB).
  */
 #ifndef ORB_STORAGE_COLDMEM_H
 #define ORB_STORAGE_COLDMEM_H
