@@ -51,7 +51,8 @@ TEST(stats__private_bytes_grow_with_what_is_touched)
 
     assert_true(before > 0);
     memset(p, 1, n);
-    assert_true(stats_private_bytes(getpid()) >= before + n);
+    /* clean pages of libraries stop being private as soon as another process maps them: not below n by much */
+    assert_true(stats_private_bytes(getpid()) >= before + n - (4 << 20));
     munmap(p, n);
     assert_int_equal(stats_private_bytes(1 << 30), 0);
 }
