@@ -50,8 +50,8 @@ crawl(struct conf *conf)
 {
     log_set_level((enum log_level)conf->log_level);
     log_set_json(conf->is_json);
-    if (strcmp(conf->dashboard, "off") != 0)
-        log_debug("the dashboard comes with a later version; nothing is opened at %s", conf->dashboard);
+    if (conf->origin[CONF_KNOB_dashboard] != CONF_BY_DEFAULT && strcmp(conf->dashboard, "off") != 0)
+        log_info("the dashboard comes with a later version; nothing is opened at %s", conf->dashboard);
     return coordinator_run(conf);
 }
 

@@ -1,6 +1,8 @@
-/* cmd_why.c - `orb why`: the whole life of one URL, as the running crawl tells it */
+/* cmd_why.c - `orb why`: the whole life of one URL, as the running crawl tells it, or else as its files do */
 #include "cluster/cmd.h"
 #include "cluster/control_client.h"
+#include "cluster/crawl_read.h"
+#include "crawler/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +39,124 @@ print_flat(const json_t *value)
     }
 }
 
+/* ---- from the files ------------------------------------------------------------------------------------------------- */
+
+struct table {
+    json_t *object; /* the last row */
+};
+
+static int
+on_row(void *arg, const char *const *names, const struct sql_cell *cells, int n)
+{
+    struct table *t = arg;
+
+    for (int i = 0; cells != NULL && i < n; i++) {
+        if (cells[i].type == SQL_NULL)
+            continue;
+        json_object_set_new(t->object, names[i], cells[i].type == SQL_INT ? json_integer((json_int_t)cells[i].number)
+                                                                         : json_stringn(cells[i].bytes.p, cells[i].bytes.n));
+    }
+    return 0;
+}
+
+/* The query with every '?' replaced by the URL as an SQL text. */
+static int
+run_for_url(struct crawl_read *c, const char *query, struct slice url, struct table *t)
+{
+    struct buf text;
+    int err = 0;
+
+    buf_init(&text, MEM_DEFAULT, 1 << 20);
+    for (; err == 0 && *query != '\0'; query++) {
+        if (*query != '?') {
+            err = buf_append_char(&text, *query);
+            continue;
+        }
+        err = buf_append_char(&text, '\'');
+        for (size_t i = 0; err == 0 && i < url.n; i++)
+            err = buf_append_str(&text, url.p[i] == '\'' ? "\'\'" : (char[]){ url.p[i], '\0' });
+        if (err == 0)
+            err = buf_append_char(&text, '\'');
+    }
+    if (err == 0)
+        err = sql_run(c->sql, buf_slice(&text), on_row, t, &c->error);
+    buf_fini(&text);
+    return err;
+}
+
+/* The journal's row and the page's; ORB_ENOTFOUND. */
+static int
+read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journal)
+{
+    struct table row = { into };
+    size_t n_before = json_object_size(into);
+    int err = url_parse(&c->url, slice_str(text), NULL);
+
+    if (err != 0)
+        return err;
+    url_drop_fragment(&c->url);
+    if (want_journal)
+        err = run_for_url(c,
+                          "SELECT u.url_id, u.url, state(u.state) AS state, outcome(u.outcome) AS outcome, u.status, u.attempts, u.depth, "
+                          "u.hops AS redirect_hops, u.retry_at, u.ended_at, v.url AS found_by "
+                          "FROM frontier.url u LEFT JOIN frontier.url v ON v.url_id = u.via WHERE u.url = ?",
+                          url_href(&c->url), &row);
+    if (err == 0)
+        err = run_for_url(c,
+                          "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', fetched_at / 1000, 'unixepoch') AS fetched_at, fetch_ms, content_type, "
+                          "charset, title, body_bytes, redirect_to, error, warc_file, warc_offset, warc_bytes "
+                          "FROM page WHERE url = ?",
+                          url_href(&c->url), &row);
+    return err != 0 ? err : json_object_size(into) == n_before && want_journal ? ORB_ENOTFOUND : 0;
+}
+
+static int
+why_from_files(const struct control_args *args, json_t *into, bool want_journal)
+{
+    struct crawl_read c;
+    int code = EXIT_DONE, err;
+
+    if (crawl_read_open(&c, "why", args->dir, false) != 0) {
+        crawl_read_close(&c);
+        return EXIT_FAILED;
+    }
+    err = read_files(&c, args->urls[0], into, want_journal);
+    if (err == ORB_EINVAL && c.error.n == 0) {
+        fprintf(stderr, "orb why: \"%s\" is no URL; give it with its scheme: https://example.org/page\n", args->urls[0]);
+        code = EXIT_USAGE;
+    } else if (err == ORB_ENOTFOUND) {
+        fprintf(stderr, "orb why: this crawl has never met %s\n", args->urls[0]);
+        code = EXIT_FAILED;
+    } else if (err != 0) {
+        code = crawl_read_fail(&c, err);
+    }
+    crawl_read_close(&c);
+    return code;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------------------------------- */
+
+static void
+print_answer(const json_t *answer, bool is_json)
+{
+    json_t *object = (json_t *)answer, *value;
+    const char *key;
+
+    if (is_json) {
+        json_dumpf(answer, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+        printf("\n");
+        return;
+    }
+    json_object_foreach(object, key, value) {
+        printf("%-16s ", key);
+        if (json_is_object(value) || json_is_array(value))
+            print_flat(value);
+        else
+            print_value(value);
+        printf("\n");
+    }
+}
+
 int
 cmd_why(int argc, char **argv)
 {
@@ -45,29 +165,22 @@ cmd_why(int argc, char **argv)
         .n_urls_min = 1, .n_urls_max = 1,
     };
     struct control_args args;
-    json_t *answer = NULL, *value;
-    const char *key;
+    json_t *answer = NULL;
     int code = control_parse(&command, argc, argv, &args);
 
     if (code >= 0)
         return code;
-    code = control_ask("why", args.dir, json_pack("{s:s,s:s}", "cmd", "why", "url", args.urls[0]), &answer);
-    if (code != EXIT_DONE)
-        return code;
-    json_object_del(answer, "ok");
-    if (args.is_json) {
-        json_dumpf(answer, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-        printf("\n");
+    if (crawl_is_running(args.dir)) {
+        code = control_ask("why", args.dir, json_pack("{s:s,s:s}", "cmd", "why", "url", args.urls[0]), &answer);
+        if (code == EXIT_DONE)
+            code = why_from_files(&args, answer, false);
     } else {
-        json_object_foreach(answer, key, value) {
-            printf("%-16s ", key);
-            if (json_is_object(value) || json_is_array(value))
-                print_flat(value);
-            else
-                print_value(value);
-            printf("\n");
-        }
+        answer = json_object();
+        code = why_from_files(&args, answer, true);
     }
+    json_object_del(answer, "ok");
+    if (code == EXIT_DONE)
+        print_answer(answer, args.is_json);
     json_decref(answer);
-    return EXIT_DONE;
+    return code;
 }

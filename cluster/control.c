@@ -210,14 +210,22 @@ on_why_done(void *arg, int err, struct slice json)
 static void
 on_why(struct connection *k, json_t *request)
 {
-    const char *url = json_string_value(json_object_get(request, "url"));
+    const char *text = json_string_value(json_object_get(request, "url"));
+    struct url u;
 
-    if (url == NULL) {
+    if (text == NULL) {
         answer_error(k, "\"url\" is missing");
         return;
     }
-    k->is_waiting = true;
-    front_why(k->control->c->front, slice_str(url), on_why_done, k);
+    url_init(&u, MEM_LOG);
+    if (url_parse(&u, slice_str(text), NULL) != 0) {
+        answer_error(k, "that is no URL; give it with its scheme: https://example.org/page");
+    } else {
+        url_drop_fragment(&u);
+        k->is_waiting = true;
+        front_why(k->control->c->front, url_href(&u), on_why_done, k);
+    }
+    url_fini(&u);
 }
 
 static void

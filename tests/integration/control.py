@@ -36,6 +36,8 @@ try:
     asked = [(a, q) for _, a, q, *_ in web.log() if q != "/robots.txt"]
     check(len(set(asked)) == 800, f"{len(set(asked))} pages, want 800")
     audit(d)
+    why = orb("why", d, web.origin(0) + "/p/1#fragment").stdout
+    check("ok" in why and "warc_file" in why and "found_by" in why, "orb why does not tell a stopped crawl's story: " + why)
     print(f"RESULT: 800 pages, {len(asked) - 800} asked twice over a stop")
 finally:
     web.close()
