@@ -166,17 +166,16 @@ cmd_why(int argc, char **argv)
     };
     struct control_args args;
     json_t *answer = NULL;
-    int code = control_parse(&command, argc, argv, &args);
+    int why, code = control_parse(&command, argc, argv, &args);
 
     if (code >= 0)
         return code;
-    if (crawl_is_running(args.dir)) {
-        code = control_ask("why", args.dir, json_pack("{s:s,s:s}", "cmd", "why", "url", args.urls[0]), &answer);
-        if (code == EXIT_DONE)
-            code = why_from_files(&args, answer, false);
-    } else {
+    code = control_try("why", args.dir, json_pack("{s:s,s:s}", "cmd", "why", "url", args.urls[0]), &answer, &why);
+    if (code == CONTROL_NOBODY) {
         answer = json_object();
         code = why_from_files(&args, answer, true);
+    } else if (code == EXIT_DONE && crawl_is_running(args.dir)) {
+        code = why_from_files(&args, answer, false);
     }
     json_object_del(answer, "ok");
     if (code == EXIT_DONE)

@@ -209,13 +209,22 @@ exchange(int fd, const json_t *request, json_t **answer)
 int
 control_ask(const char *command, const char *dir, json_t *request, json_t **answer)
 {
+    int why, code = control_try(command, dir, request, answer, &why);
+
+    return code == CONTROL_NOBODY ? say_unreachable(command, dir, why) : code;
+}
+
+int
+control_try(const char *command, const char *dir, json_t *request, json_t **answer, int *why)
+{
     json_t *got = NULL;
     const char *trouble, *refusal;
-    int fd = -1, why = request == NULL ? ENOMEM : connect_to(dir, &fd);
+    int fd = -1;
 
-    if (why != 0) {
+    *why = request == NULL ? ENOMEM : connect_to(dir, &fd);
+    if (*why != 0) {
         json_decref(request);
-        return say_unreachable(command, dir, why);
+        return CONTROL_NOBODY;
     }
     trouble = exchange(fd, request, &got);
     close(fd);

@@ -35,6 +35,10 @@ int control_parse(const struct control_command *command, int argc, char **argv, 
 /* EXIT_DONE and the answer (its "ok" is true), or the exit code. */
 int control_ask(const char *command, const char *dir, json_t *request, json_t **answer);
 
+/* The same; CONTROL_NOBODY, and nothing said, when nobody listens (*why: the errno). */
+#define CONTROL_NOBODY (-1)
+int control_try(const char *command, const char *dir, json_t *request, json_t **answer, int *why);
+
 /* A command that sends {"cmd":name} and prints `done`. */
 int control_simple(const struct control_command *command, int argc, char **argv, const char *done);
 
