@@ -137,7 +137,9 @@ scope_text(struct scope *s, const struct url *u, struct slice *out)
         host = scope_registrable_domain(host);
     err = buf_append_slice(&s->scratch, host);
     if (err == 0 && s->conf.kind != SCOPE_DOMAIN && u->port >= 0)
-        err = buf_printf(&s->scratch, ":%d", (int)u->port);
+        err = buf_append_char(&s->scratch, ':');
+    if (err == 0 && s->conf.kind != SCOPE_DOMAIN && u->port >= 0)
+        err = buf_append_number(&s->scratch, (uint64_t)u->port);
     if (err == 0 && s->conf.kind == SCOPE_PREFIX)
         err = buf_append_slice(&s->scratch, url_path(u));
     *out = buf_slice(&s->scratch);

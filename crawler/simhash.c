@@ -26,6 +26,15 @@ simhash_init(struct simhash *s)
 }
 
 static void
+empty_lanes(struct simhash *s)
+{
+    for (unsigned i = 0; i < 64; i++)
+        s->n_ones[i] += (uint8_t)(s->lanes[i % 8] >> (i & ~7u));
+    memset(s->lanes, 0, sizeof s->lanes);
+    s->n_in_lanes = 0;
+}
+
+static void
 end_word(struct simhash *s)
 {
     uint64_t h = s->word * MULTIPLIER;
@@ -40,8 +49,10 @@ end_word(struct simhash *s)
     h ^= h >> 29;
     h *= MULTIPLIER;
     s->n_words++;
-    for (unsigned i = 0; i < 64; i++)
-        s->weights[i] += (int32_t)(h >> i & 1) * 2 - 1;
+    for (unsigned j = 0; j < 8; j++)
+        s->lanes[j] += h >> j & 0x0101010101010101u;
+    if (++s->n_in_lanes == UINT8_MAX)
+        empty_lanes(s);
 }
 
 void
@@ -78,7 +89,8 @@ simhash_end(struct simhash *s)
         end_word(s);
     if (s->n_words < SIMHASH_MIN_WORDS)
         return 0;
-    for (unsigned i = 0; i < 64; i++)
-        bits |= (uint64_t)(s->weights[i] > 0) << i;
+    empty_lanes(s);
+    for (unsigned i = 0; i < 64; i++) /* more ones than zeros */
+        bits |= (uint64_t)(s->n_ones[i] > s->n_words - s->n_ones[i]) << i;
     return bits == 0 ? 1 : bits;
 }

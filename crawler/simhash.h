@@ -12,7 +12,8 @@
 #define SIMHASH_MIN_WORDS 4
 
 struct simhash {
-    int32_t weights[64];
+    uint64_t lanes[8];     /* byte k of lanes[j] counts words whose hash has bit 8k + j; moved to n_ones before it is full */
+    uint32_t n_ones[64], n_in_lanes;
     uint64_t word;     /* hash of the word that is being read; 0 = between words */
     uint32_t n_words;  /* counted ones */
 };

@@ -247,5 +247,10 @@ url_host_append(struct buf *out, struct slice in, bool is_special)
     if (err != 0)
         return err;
     buf_truncate(out, start);
-    return buf_printf(out, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+    for (int shift = 24; shift >= 0 && err == 0; shift -= 8) {
+        err = buf_append_number(out, address >> shift & 255);
+        if (err == 0 && shift > 0)
+            err = buf_append_char(out, '.');
+    }
+    return err;
 }

@@ -77,6 +77,7 @@ write_port(struct url_parser *p, struct slice digits)
     struct url *u = p->u;
     bool special;
     int32_t port = 0;
+    int err;
 
     for (size_t i = 0; i < digits.n; i++) {
         if (!url_is_digit(digits.p[i]))
@@ -88,7 +89,8 @@ write_port(struct url_parser *p, struct slice digits)
     if (digits.n == 0 || port == url_scheme_default_port(url_scheme(u), &special))
         return 0;
     u->port = port;
-    return buf_printf(&u->href, ":%d", (int)port);
+    err = buf_append_char(&u->href, ':');
+    return err == 0 ? buf_append_number(&u->href, (uint64_t)port) : err;
 }
 
 /* Where the host of authority[from ...] ends: at the ':' before the port (outside of brackets), or with it. */

@@ -90,20 +90,35 @@ buf_append_char(struct buf *b, char c)
 }
 
 int
+buf_append_number(struct buf *b, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    return buf_append(b, digits + at, sizeof digits - at);
+}
+
+int
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     int err, n;
+    size_t room = b->p == NULL ? 0 : b->cap - b->n + 1;
 
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, again);
+    n = vsnprintf(room == 0 ? NULL : b->p + b->n, room, fmt, again); /* mostly it fits at once */
     va_end(again);
-    if (n < 0)
-        return ORB_EINVAL;
-    err = buf_reserve(b, (size_t)n);
-    if (err != 0)
-        return err;
-    vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
+    if (n < 0 || (size_t)n >= room) {
+        if (room > 0)
+            b->p[b->n] = '\0';
+        err = n < 0 ? ORB_EINVAL : buf_reserve(b, (size_t)n);
+        if (err != 0)
+            return err;
+        vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
+    }
     b->n += (size_t)n;
     return 0;
 }

@@ -95,8 +95,9 @@ warc_field_uri(struct buf *b, const char *name, struct slice uri)
 int
 warc_field_number(struct buf *b, const char *name, uint64_t value)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    int err = field_begin(b, name, 20);
 
-    return warc_field(b, name, slice_of(text, (size_t)n));
+    if (err == 0)
+        err = buf_append_number(b, value);
+    return err == 0 ? buf_append(b, "\r\n", 2) : err;
 }

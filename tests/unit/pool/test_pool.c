@@ -24,6 +24,25 @@ TEST(buf__refuses_to_grow_past_its_ceiling)
     buf_fini(&b);
 }
 
+TEST(buf__numbers_and_printed_text_grow_it)
+{
+    struct buf b;
+
+    buf_init(&b, MEM_BUF, 200);
+    assert_int_equal(buf_append_number(&b, 0), 0);
+    assert_int_equal(buf_append_number(&b, 65535), 0);
+    assert_int_equal(buf_append_number(&b, UINT64_MAX), 0);
+    assert_slice_str(buf_slice(&b), "06553518446744073709551615");
+    for (unsigned i = 0; i < 12; i++) /* over the first capacity, and once exactly onto it */
+        assert_int_equal(buf_printf(&b, "-%0*u", (int)i + 1, i), 0);
+    assert_slice_str(buf_slice(&b), "06553518446744073709551615-0-01-002-0003-00004-000005-0000006-00000007-000000008"
+                                    "-0000000009-00000000010-000000000011");
+    assert_int_equal(buf_printf(&b, "%0200u", 1), ORB_ETOOBIG);
+    assert_int_equal(b.n, 116);
+    assert_int_equal(b.p[b.n], '\0');
+    buf_fini(&b);
+}
+
 TEST(mem__counts_to_the_byte_and_honours_the_hard_limit)
 {
     struct mem_stats before, now;
@@ -244,7 +263,7 @@ TEST(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor)
     assert_int_equal(n_made, n_destroyed);
 }
 
-TESTS(T(buf__refuses_to_grow_past_its_ceiling), T(mem__counts_to_the_byte_and_honours_the_hard_limit),
+TESTS(T(buf__refuses_to_grow_past_its_ceiling), T(buf__numbers_and_printed_text_grow_it), T(mem__counts_to_the_byte_and_honours_the_hard_limit),
       T(mem__counts_every_size_as_the_allocator_does), T(mem__peak_is_that_of_the_highest_moment),
       T(mem__counts_what_threads_pass_on),
       T(arena__frees_all_at_once_and_runs_cleanups), T(map__agrees_with_a_plain_array_over_random_streaks),
