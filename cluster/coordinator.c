@@ -312,8 +312,10 @@ open_front(struct coordinator *c, struct buf *error)
     if (err == 0 && !recovery.is_new)
         log_info("going on with %s: %" PRIu64 " URLs on %" PRIu64 " hosts%s (%.1f s)", c->dir.path, recovery.n_urls,
                  recovery.n_hosts, recovery.was_unclean ? ", after an unclean end" : "", recovery.seconds);
-    if (err == 0 && (recovery.was_unclean || recovery.is_new)) /* new: all of frontier.db may have gone with the power */
+    if (err == 0 && (recovery.was_unclean || recovery.is_new)) { /* new: all of frontier.db may have gone with the power */
         err = disk_recheck(c, recovery.n_urls);
+        c->is_unchecked = err != 0;
+    }
     if (err == 0)
         disk_start(c);
     return err;
@@ -405,6 +407,8 @@ coordinator_close(struct coordinator *c)
 {
     int err;
 
+    if (c->is_unchecked) /* like a kill: the next start finds an unclean end, and checks again */
+        _exit(EXIT_FAILED);
     c->state = CRAWL_ENDED;
     unwatch(c);
     slots_close(c);

@@ -65,6 +65,7 @@ struct coordinator {
     bool is_paused_by_user, is_paused_by_disk;
     bool is_held_by_wal;     /* pages.db-wal is too large: no new leases until it is checkpointed */
     bool has_front_trouble;  /* frontier.db cannot be written for now */
+    bool is_unchecked;       /* (7) failed half way: the front must not be closed as if all were well */
     ev_timer tick;
     ev_signal interrupt, terminate;
     unsigned n_interrupts;

@@ -106,7 +106,7 @@ send_lease(struct coordinator *c, struct desk *d, const struct front_lease *l)
 /* The slot's process may have died while the window was loaded, or the crawl pauses: then the lease goes back, in a later
  * turn, since front is in the middle of something here. */
 static void
-give_back_later(struct coordinator *c, const struct front_lease *l)
+give_back_later(struct coordinator *c, struct desk *d, const struct front_lease *l)
 {
     struct returned r = { .lease_id = l->lease_id, .epoch = l->epoch, .n_urls = l->n_urls };
     size_t before = c->returned.n;
@@ -116,7 +116,8 @@ give_back_later(struct coordinator *c, const struct front_lease *l)
         err = buf_append(&c->returned, &l->urls[i].url_id, sizeof l->urls[i].url_id);
     if (err != 0) {
         buf_truncate(&c->returned, before);
-        log_error("no memory to hand a lease back; its URLs wait for the next start");
+        log_error("no memory to hand a lease back: worker %u is replaced, its leases return with that", d->slot.index);
+        slot_stop(&d->slot, clock_now_ms());
     }
 }
 
@@ -154,7 +155,7 @@ coordinator_on_lease(void *arg, unsigned slot, const struct front_lease *l)
         d->n_leased_now -= d->n_leased_now > 0;
     }
     if (!slot_is_running(&d->slot) || !coordinator_may_lease(c)) {
-        give_back_later(c, l);
+        give_back_later(c, d, l);
         return;
     }
     err = send_lease(c, d, l);

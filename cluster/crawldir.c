@@ -1,6 +1,7 @@
 #include "cluster/crawldir.h"
 
 #include "cluster/clock.h"
+#include "cluster/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -116,6 +117,7 @@ take_lock(struct crawldir *d, struct buf *error)
 {
     char *path = path_of(d, "coordinator/lock");
     uint64_t until_ms = clock_now_ms() + CRAWLDIR_LOCK_WAIT_MS;
+    bool has_said = false;
     int err;
 
     if (path == NULL)
@@ -127,6 +129,9 @@ take_lock(struct crawldir *d, struct buf *error)
     while (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return say(error, orb_error_from_errno(errno), "cannot lock %s: %s", d->path, strerror(errno));
+        if (!has_said) /* after a kill the last workers are gone within a moment */
+            log_info("%s is in use by another orb; waiting up to %d s for it to end", d->path, CRAWLDIR_LOCK_WAIT_MS / 1000);
+        has_said = true;
         if (clock_now_ms() >= until_ms) {
             err = say(error, ORB_EBUSY, "%s is in use by another orb", d->path);
             name_holders(d->lock_fd, error);

@@ -90,8 +90,14 @@ stats_set_op(struct stats_page *page, enum worker_op op, uint64_t url_id)
 static bool
 is_sane(const struct stats *s)
 {
-    return s->magic == STATS_MAGIC && s->version == STATS_VERSION && s->op < OP_N && s->n_in_flight < 1000000
-           && s->n_leases < 10000000 && s->n_urls_held < 100000000;
+    bool is_sane = s->magic == STATS_MAGIC && s->version == STATS_VERSION && s->op < OP_N && s->n_in_flight < 1000000
+                   && s->n_leases < 10000000 && s->n_urls_held < 100000000 && s->n_pages <= STATS_MAX
+                   && s->n_requests <= STATS_MAX && s->n_wire_bytes <= STATS_MAX && s->n_connections_opened <= STATS_MAX
+                   && s->n_connections_reused <= STATS_MAX;
+
+    for (int d = 0; d < MEM_N_DOMAINS; d++)
+        is_sane &= s->live_bytes[d] <= STATS_MAX;
+    return is_sane;
 }
 
 int

@@ -15,6 +15,7 @@
 #define STATS_PAGE_BYTES 16384
 #define STATS_MAGIC 0x6f726273u
 #define STATS_VERSION 1
+#define STATS_MAX (1ull << 53) /* of any count: what every reader of JSON can tell apart */
 
 enum worker_op { OP_IDLE, OP_DECODE, OP_PARSE, OP_STORE, OP_N };
 

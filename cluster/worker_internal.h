@@ -156,6 +156,11 @@ void worker_pump(struct worker *w);      /* starts what may start now, sets the 
 void worker_pump_soon(struct worker *w); /* before the loop sleeps */
 void pace_on_start(struct whost *h, uint64_t now_ms);
 void pace_on_end(struct whost *h, uint64_t now_ms);
+/* When the host's next request may start; UINT64_MAX: only after something else happens. */
+uint64_t pace_due_ms(const struct whost *h);
+/* Is it this worker's turn under --max-rate? If not, *next_ms becomes the time of its turn, if that is earlier. */
+bool pace_rate_permits(struct worker *w, uint64_t now_us, uint64_t *next_ms);
+void pace_rate_spend(struct worker *w);
 
 /* worker_host.c */
 bool host_is_open(struct whost *h);      /* starts DNS and robots where they are missing */

@@ -36,8 +36,8 @@ pace_on_end(struct whost *h, uint64_t now_ms)
 }
 
 /* When may the host's next request start? UINT64_MAX: only after something else happens. */
-static uint64_t
-due_ms(const struct whost *h)
+uint64_t
+pace_due_ms(const struct whost *h)
 {
     const struct wlease *l = h->lease;
     uint64_t due = h->next_at_ms;
@@ -62,14 +62,11 @@ wants_something(const struct whost *h)
 }
 
 /* Is it this worker's turn under --max-rate? */
-static bool
-rate_permits(struct worker *w, uint64_t *next_ms)
+bool
+pace_rate_permits(struct worker *w, uint64_t now_us, uint64_t *next_ms)
 {
-    uint64_t now_us;
-
     if (w->conf.max_rate == 0)
         return true;
-    now_us = clock_now_us();
     if (w->rate_next_us > now_us) {
         *next_ms = ORB_MIN(*next_ms, w->rate_next_us / 1000 + 1);
         return false;
@@ -78,8 +75,8 @@ rate_permits(struct worker *w, uint64_t *next_ms)
     return true;
 }
 
-static void
-rate_spend(struct worker *w)
+void
+pace_rate_spend(struct worker *w)
 {
     if (w->conf.max_rate > 0)
         w->rate_next_us += 1000000 * w->conf.workers / w->conf.max_rate;
@@ -114,14 +111,14 @@ pump_lease(struct worker *w, struct wlease *l, uint64_t now_ms, uint64_t *next_m
         struct whost *h = LIST_ELEMENT(node, struct whost, node);
 
         while (wants_something(h)) {
-            uint64_t due = due_ms(h);
+            uint64_t due = pace_due_ms(h);
             if (due > now_ms) {
                 *next_ms = ORB_MIN(*next_ms, due);
                 break;
             }
-            if (!worker_has_room(w) || !rate_permits(w, next_ms) || !start_one(h))
+            if (!worker_has_room(w) || !pace_rate_permits(w, clock_now_us(), next_ms) || !start_one(h))
                 break;
-            rate_spend(w);
+            pace_rate_spend(w);
         }
     }
 }

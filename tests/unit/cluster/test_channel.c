@@ -73,4 +73,40 @@ TEST(channel__the_queue_of_unsent_frames_has_a_ceiling)
     ev_loop_destroy(loop);
 }
 
-TESTS(T(channel__frames_arrive_whole_and_in_number), T(channel__the_queue_of_unsent_frames_has_a_ceiling))
+TEST(channel__survives_any_failed_allocation)
+{
+    struct ev_loop *loop = ev_loop_new(0);
+    static char bytes[WIRE_MAX_FRAME_BYTES];
+    uint64_t live;
+
+    {
+        struct mem_stats s;
+        mem_stats(MEM_LOG, &s);
+        live = s.live_bytes;
+    }
+    FAULT_SWEEP (nth) {
+        struct mem_stats s;
+        struct channel a;
+        int fds[2], err;
+
+        assert_int_equal(channel_pair(fds), 0);
+        err = channel_open(&a, loop, fds[0], 4 << 20, on_frame, on_broken, NULL);
+        assert_true(err == 0 || err == ORB_ENOMEM);
+        if (err != 0)
+            close(fds[0]); /* not stolen */
+        for (int i = 0; err == 0 && i < 40; i++) { /* more than the socket holds: the rest queues */
+            size_t queued = a.unsent_bytes;
+            int e = channel_send(&a, slice_of(bytes, sizeof bytes));
+            assert_true(e == 0 || (e == ORB_ENOMEM && a.unsent_bytes == queued));
+        }
+        if (err == 0)
+            channel_close(&a);
+        close(fds[1]);
+        mem_stats(MEM_LOG, &s);
+        assert_int_equal(s.live_bytes, live);
+    }
+    ev_loop_destroy(loop);
+}
+
+TESTS(T(channel__frames_arrive_whole_and_in_number), T(channel__the_queue_of_unsent_frames_has_a_ceiling),
+      T(channel__survives_any_failed_allocation))
