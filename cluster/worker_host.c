@@ -47,6 +47,7 @@ host_settle(struct whost *h, enum outcome outcome)
     }
     buf_fini(&h->robots_body);
     MEM_FREE(MEM_HOST, &h->robots_addresses);
+    l->is_dirty = true;
     worker_pump_soon(w);
 }
 
@@ -67,6 +68,7 @@ on_addresses(void *arg, const struct dns_answer *answer)
     h->addresses_until_ms = worker_now_ms(w) + (uint64_t)ORB_MAX(answer->ttl_s, 30u) * 1000;
     h->has_news = true;
     h->state = WHOST_NEEDS_ROBOTS;
+    h->lease->is_dirty = true;
     worker_pump_soon(w);
 }
 
@@ -130,6 +132,7 @@ follow_robots(struct whost *h, const struct page *p)
     MEM_FREE(MEM_HOST, &h->robots_addresses);
     if (is_same_authority(&h->robots_url, &h->origin) || w->conf.proxy != NULL) {
         h->state = WHOST_NEEDS_ROBOTS; /* after the host's delay, as any request */
+        h->lease->is_dirty = true;
         worker_pump_soon(w);
     } else {
         h->is_resolving_robots = true;

@@ -85,6 +85,8 @@ struct wlease {
     unsigned n_hosts, hosts_cap;
     unsigned n_ready, n_in_flight, n_unreported;
     bool is_over;              /* the coordinator has ended it */
+    bool is_dirty;             /* something changed since it was pumped */
+    uint64_t next_ms;          /* nothing of it may start before; UINT64_MAX: only after something else happens */
 };
 
 enum job_state { JOB_FETCHING, JOB_STORING, JOB_COMMITTING };

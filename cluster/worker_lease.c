@@ -239,6 +239,7 @@ on_lease_end(struct worker *w)
             buf_fini(&h->robots_body);
         }
     }
+    l->is_dirty = true;
     w->arriving = NULL;
     w->arriving_host = NULL;
     if (w->is_draining)

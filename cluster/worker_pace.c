@@ -28,6 +28,7 @@ pace_on_end(struct whost *h, uint64_t now_ms)
     struct wlease *l = h->lease;
 
     CHECK(h->n_in_flight > 0 && l->n_in_flight > 0);
+    l->is_dirty = true;
     h->n_in_flight--;
     l->n_in_flight--;
     if (h->per_host <= 1)
@@ -103,10 +104,15 @@ start_one(struct whost *h)
     return false;
 }
 
-/* Everything of this lease that is due; *next_ms becomes the earliest time at which more is. */
+/* Everything of this lease that is due; l->next_ms becomes the earliest time at which more is. A lease that had to leave
+ * something for want of room is looked at again at the next pump. */
 static void
-pump_lease(struct worker *w, struct wlease *l, uint64_t now_ms, uint64_t *next_ms)
+pump_lease(struct worker *w, struct wlease *l, uint64_t now_ms)
 {
+    uint64_t *next_ms = &l->next_ms;
+
+    l->next_ms = UINT64_MAX;
+    l->is_dirty = false;
     LIST_EACH_SAFE (node, &l->hosts) {
         struct whost *h = LIST_ELEMENT(node, struct whost, node);
 
@@ -116,8 +122,10 @@ pump_lease(struct worker *w, struct wlease *l, uint64_t now_ms, uint64_t *next_m
                 *next_ms = ORB_MIN(*next_ms, due);
                 break;
             }
-            if (!worker_has_room(w) || !pace_rate_permits(w, clock_now_us(), next_ms) || !start_one(h))
+            if (!worker_has_room(w) || !pace_rate_permits(w, clock_now_us(), next_ms) || !start_one(h)) {
+                l->is_dirty = true;
                 break;
+            }
             pace_rate_spend(w);
         }
     }
@@ -134,8 +142,11 @@ worker_pump(struct worker *w)
         return;
     LIST_EACH_SAFE (node, &w->leases) {
         struct wlease *l = LIST_ELEMENT(node, struct wlease, node);
-        if (l != w->arriving)
-            pump_lease(w, l, now_ms, &next_ms);
+        if (l == w->arriving)
+            continue;
+        if (l->is_dirty || l->next_ms <= now_ms)
+            pump_lease(w, l, now_ms);
+        next_ms = ORB_MIN(next_ms, l->next_ms);
     }
     /* round robin: another lease begins next time, when the room does not reach for all */
     first = list_take_front(&w->leases);
