@@ -80,8 +80,9 @@ on_wal_grown(void *arg, sqlite3 *handle, const char *name, int n_pages)
     return SQLITE_OK;
 }
 
-/* A cache of 8 MiB: appends touch the right edge only, updates by url_id and host_id the recent pages. */
-static const char pragmas[] = "PRAGMA cache_size=-8192; PRAGMA journal_size_limit=67108864; PRAGMA busy_timeout=5000";
+/* A cache of 2 MiB, about one transaction: appends touch the right edge only, updates by url_id and host_id the recent
+ * pages. A larger one fills all the same, with pages that nobody asks for again. */
+static const char pragmas[] = "PRAGMA cache_size=-2048; PRAGMA journal_size_limit=67108864; PRAGMA busy_timeout=5000";
 
 int
 urldb_open(struct urldb **out, const char *path, bool *is_new, struct buf *error)
