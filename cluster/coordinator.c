@@ -234,31 +234,42 @@ host_settings(void *arg, struct slice host, uint16_t port, uint32_t *delay_ms, u
 }
 
 static int
-read_key_rules(struct coordinator *c, struct buf *error)
+read_rules_file(const char *path, struct buf *text, struct buf *error)
 {
-    struct buf text;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), err = fd < 0 ? orb_error_from_errno(errno) : 0;
     char chunk[4096];
     ssize_t n;
-    int fd, err = 0;
 
-    if (c->conf->key_rules_file == NULL)
-        return urlkey_rules_new(&c->key_rules, SLICE_NONE, error);
-    fd = open(c->conf->key_rules_file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        err = orb_error_from_errno(errno);
-        if (buf_printf(error, "cannot read --key-rules %s: %s", c->conf->key_rules_file, strerror(errno)) != 0)
-            buf_clear(error);
-        return err;
-    }
-    buf_init(&text, MEM_DEFAULT, 1 << 20);
     while (err == 0 && (n = read(fd, chunk, sizeof chunk)) != 0)
-        err = n < 0 ? orb_error_from_errno(errno) : buf_append(&text, chunk, (size_t)n);
-    close(fd);
-    if (err != 0 && buf_printf(error, "cannot read --key-rules %s: %s", c->conf->key_rules_file, orb_strerror(err)) != 0)
+        err = n < 0 ? orb_error_from_errno(errno) : buf_append(text, chunk, (size_t)n);
+    if (fd >= 0)
+        close(fd);
+    if (err != 0 && buf_printf(error, "cannot read --key-rules %s: %s", path, orb_strerror(err)) != 0)
         buf_clear(error);
+    return err;
+}
+
+/* What makes two URLs one page is settled when a crawl starts, and kept with it: the journal was made by it. */
+static int
+read_key_rules(struct coordinator *c, struct buf *error)
+{
+    const char *file = c->conf->key_rules_file;
+    struct buf text, kept;
+    bool is_kept;
+    int err;
+
+    buf_init(&text, MEM_DEFAULT, 1 << 20);
+    buf_init(&kept, MEM_DEFAULT, 1 << 20);
+    err = file == NULL ? 0 : read_rules_file(file, &text, error);
+    is_kept = crawldir_read_note(&c->dir, CRAWLDIR_KEY_RULES, &kept) == 0;
+    if (err == 0 && is_kept && file != NULL && !slice_eq(buf_slice(&text), buf_slice(&kept)))
+        log_warning("--key-rules: the rules that this crawl started with stay");
     if (err == 0)
-        err = urlkey_rules_new(&c->key_rules, buf_slice(&text), error);
+        err = urlkey_rules_new(&c->key_rules, buf_slice(is_kept ? &kept : &text), error);
+    if (err == 0 && !is_kept)
+        err = crawldir_write_note(&c->dir, CRAWLDIR_KEY_RULES, buf_slice(&text));
     buf_fini(&text);
+    buf_fini(&kept);
     return err;
 }
 

@@ -2,6 +2,7 @@
 
 #include "cluster/batch.h"
 #include "cluster/cmd.h"
+#include "cluster/crawldir.h"
 #include "crawler/fingerprint.h"
 #include "crawler/outcome.h"
 #include "crawler/parse.h"
@@ -67,9 +68,12 @@ crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool
         return ORB_ENOTFOUND;
     }
     err = sql_open(&c->sql, &conf, &c->error);
-    if (err != 0)
+    if (err != 0) {
         crawl_read_fail(c, err);
-    return err;
+        return err;
+    }
+    snprintf(pages, sizeof pages, "%s/coordinator/" CRAWLDIR_KEY_RULES, dir);
+    return access(pages, R_OK) == 0 ? crawl_read_key_rules(c, pages) : 0;
 }
 
 int
@@ -82,8 +86,10 @@ crawl_read_key_rules(struct crawl_read *c, const char *file)
     buf_init(&text, MEM_DEFAULT, 1024 * 1024);
     if (err == 0)
         err = batch_read_all(&text, fd);
-    if (err == 0)
+    if (err == 0) {
+        urlkey_rules_free(&c->key_rules);
         err = urlkey_rules_new(&c->key_rules, buf_slice(&text), &c->error);
+    }
     if (err != 0) {
         fprintf(stderr, "orb %s: --key-rules %s: %s\n", c->command, file, c->error.n > 0 ? c->error.p : orb_strerror(err));
         buf_clear(&c->error);

@@ -239,6 +239,44 @@ crawldir_add_seed(const struct crawldir *d, struct slice url)
     return err;
 }
 
+/* ---- notes -------------------------------------------------------------------------------------------------------- */
+
+int
+crawldir_read_note(const struct crawldir *d, const char *name, struct buf *out)
+{
+    char path[4200], chunk[4096];
+    ssize_t n;
+    int fd, err = 0;
+
+    snprintf(path, sizeof path, "%s/%s", d->coordinator_path, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return orb_error_from_errno(errno);
+    while (err == 0 && (n = read(fd, chunk, sizeof chunk)) != 0)
+        err = n < 0 ? orb_error_from_errno(errno) : buf_append(out, chunk, (size_t)n);
+    close(fd);
+    return err;
+}
+
+int
+crawldir_write_note(const struct crawldir *d, const char *name, struct slice text)
+{
+    char path[4200], made[4220];
+    int fd, err = 0;
+
+    snprintf(path, sizeof path, "%s/%s", d->coordinator_path, name);
+    snprintf(made, sizeof made, "%s.new", path);
+    fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return orb_error_from_errno(errno);
+    if (write(fd, text.p, text.n) != (ssize_t)text.n || fsync(fd) != 0)
+        err = orb_error_from_errno(errno);
+    close(fd);
+    if (err == 0 && rename(made, path) != 0)
+        err = orb_error_from_errno(errno);
+    return err;
+}
+
 /* ---- room --------------------------------------------------------------------------------------------------------- */
 
 static uint64_t

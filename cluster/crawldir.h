@@ -1,6 +1,6 @@
 /* crawldir.h - the crawl directory: made, recognised, locked
  *
- *   DIR/coordinator/   frontier.db, seen/, orb.sock, lock, seeds, log/   never visible to a worker
+ *   DIR/coordinator/   frontier.db, seen/, orb.sock, lock, seeds, key-rules, log/   never visible to a worker
  *   DIR/pages/         pages.db                                          workers write
  *   DIR/warc/          *.warc.gz                                         workers write
  *
@@ -15,6 +15,7 @@
 #include "pool/buf.h"
 
 #define CRAWLDIR_LOCK_WAIT_MS 10000
+#define CRAWLDIR_KEY_RULES "key-rules" /* a note: --key-rules as the crawl started with */
 
 struct crawldir {
     char *path;             /* as given */
@@ -30,6 +31,10 @@ void crawldir_close(struct crawldir *d);
 /* The seeds that the crawl knows, one a line (with what their redirects added to the scope); empty when new. */
 int crawldir_read_seeds(const struct crawldir *d, struct buf *out) ORB_MUST_USE;
 int crawldir_add_seed(const struct crawldir *d, struct slice url) ORB_MUST_USE;
+
+/* What a crawl keeps of its settings, in DIR/coordinator/NAME: read whole (ORB_ENOTFOUND), written whole or not at all. */
+int crawldir_read_note(const struct crawldir *d, const char *name, struct buf *out) ORB_MUST_USE;
+int crawldir_write_note(const struct crawldir *d, const char *name, struct slice text) ORB_MUST_USE;
 
 /* Bytes used below DIR, and bytes free on its disk. */
 uint64_t crawldir_used_bytes(const struct crawldir *d);

@@ -18,7 +18,7 @@ OTHER = f"http://127.1.0.2:{port}"
 PAGES = {
     "/": html("/a/1", "/b/1", OTHER + "/", "/moved", "/nofollowed", "/x.png", "/later", "/cookie", "/auth",
               head='<link rel="stylesheet" href="/style.css"><link rel="next" href="/next">', body='<img src="/pixel.png"><a rel="nofollow" href="/ugc">u</a>'),
-    "/a/1": html("/a/2"), "/a/2": html("/a/3"), "/a/3": html(), "/b/1": html("/b/b/b/b/b"), "/b/b/b/b/b": html(),
+    "/a/1": html("/a/2"), "/a/2": html("/a/3"), "/a/3": html("/a/3?page=2"), "/b/1": html("/b/b/b/b/b"), "/b/b/b/b/b": html(),
     "/next": html(), "/target": html(), "/ugc": html(), "/from-nofollow": html(), "/style.css": "body{}", "/in-sitemap": html(), "/deep-sitemap": html(),
     "/nofollowed": html("/from-nofollow", head='<meta name="robots" content="nofollow">'),
     "/cookie": html("/needs-cookie"), "/needs-cookie": html(), "/auth": html(),
@@ -112,14 +112,14 @@ audit(d)
 d, asked = run("--scope", "any")
 check("/" in paths(asked, "127.1.0.2"), "--scope any does not leave the host")
 d, asked = run("--scope", "prefix", seed=SEED + "a/1")
-check(paths(asked) <= {"/a/1", "/a/2", "/a/3", "/index.xml", "/map.xml.gz"} and "/a/3" in paths(asked), f"--scope prefix: {sorted(paths(asked))}")
+check(paths(asked) <= {"/a/1", "/a/2", "/a/3", "/a/3?page=2", "/index.xml", "/map.xml.gz"} and "/a/3" in paths(asked), f"--scope prefix: {sorted(paths(asked))}")
 d, asked = run("--depth", "1", "--sitemaps", "off")
 check("/a/1" in paths(asked) and "/a/2" not in paths(asked), "--depth 1")
 check("/in-sitemap" not in paths(asked) and "/index.xml" not in paths(asked), "--sitemaps off")
 d, asked = run("--exclude", "/a/", "--links")
 check("/a/1" not in paths(asked) and {"/pixel.png", "/style.css"} <= paths(asked), "--exclude, --links")
 d, asked = run("--include", "/(a/.*)?$")
-check(paths(asked) <= {"/", "/a/1", "/a/2", "/a/3"}, f"--include: {sorted(paths(asked))}")
+check(paths(asked) <= {"/", "/a/1", "/a/2", "/a/3", "/a/3?page=2"}, f"--include: {sorted(paths(asked))}")
 d, asked = run("--nofollow", "ignore")
 check({"/ugc", "/from-nofollow"} <= paths(asked), "--nofollow ignore")
 d, asked = run("--accept", "text/html")
@@ -143,6 +143,12 @@ for folder, _, files in os.walk(os.path.join(d, "coordinator")):
             check(b"me:pass" not in open(os.path.join(folder, name), "rb").read(), f"the password stands in {name}")
 d, asked = run("--max-rate", "5", "--max-time", "4s")
 check(len(asked) <= 26, f"--max-rate 5 over 4 s: {len(asked)} requests")
+rules = os.path.join(TMP, "key-rules")
+open(rules, "w").write("drop page\n")
+d, asked = run("--key-rules", rules, seed=SEED + "a/3?page=1")
+check("/a/3?page=2" not in paths(asked), "--key-rules: another page number is another page")
+crawl(d, "--delay", "0", SEED + "a/3?page=1", timeout=40)
+audit(d)
 # the address guard: without --allow-private nothing is asked
 del seen[:]
 g = os.path.join(TMP, "guarded")
