@@ -30,7 +30,7 @@
 #define FRONT_FAIR_URLS 256             /* a lease gives way after so many URLs, or ... */
 #define FRONT_FAIR_MS 60000u            /* ... so long, when others wait */
 #define FRONT_ROBOTS_TTL_S 86400u
-#define FRONT_RETRY_AFTER_MS 86400000u  /* no Retry-After is obeyed for longer than a day */
+#define FRONT_RETRY_AFTER_MS 86400000u  /* a Retry-After of a day or more says: not in this crawl */
 #define FRONT_MARK_ROWS 4000000u        /* rows that a restart after a kill may have to read again */
 
 /* --- records: what the loop tells the journal thread ------------------------------------------------------------------ */

@@ -331,12 +331,14 @@ front_give_back(struct front *f, struct lease *l, unsigned i)
     }
 }
 
+/* While one host's robots.txt keeps the lease, the others of its address go on; they could not be leased elsewhere. */
 static bool
 may_topup(const struct front *f, const struct lease *l)
 {
-    bool is_greedy = l->n_given >= FRONT_FAIR_URLS || f->now_ms - l->began_ms >= FRONT_FAIR_MS;
+    bool is_held = front_lease_has_robots(l);
+    bool is_greedy = !is_held && (l->n_given >= FRONT_FAIR_URLS || f->now_ms - l->began_ms >= FRONT_FAIR_MS);
 
-    return l->kind == PICK_URLS && !l->is_dead && !l->no_topup && l->n_loads == 0 && !front_is_congested(f)
+    return (l->kind == PICK_URLS || (l->kind == PICK_ROBOTS && is_held)) && !l->is_dead && !l->no_topup && l->n_loads == 0 && !front_is_congested(f)
            && l->n_urls <= lease_window(f, l) / 2 && !(is_greedy && frontier_has_ready(f->frontier));
 }
 

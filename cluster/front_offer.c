@@ -6,6 +6,8 @@
  */
 #include "cluster/front_internal.h"
 
+#include "crawler/parse.h"
+
 
 /* Its text's fingerprint, and its key's when that is another. */
 int
@@ -154,7 +156,8 @@ decide(struct front *f, struct admission *a)
     err = front_host_of(f, &f->url, a->outcome == OUTCOME_OK, &a->host_id);
     if (err == 0 && a->outcome == OUTCOME_OK) {
         const struct host *h = hosts_get(f->hosts, a->host_id);
-        if (h->max_urls != 0 && h->n_admitted >= h->max_urls)
+        /* a redirect takes the place of its source, and --max-redirects bounds the chain */
+        if (h->max_urls != 0 && h->n_admitted >= h->max_urls && a->link->kind != LINK_REDIRECT)
             a->outcome = OUTCOME_HOST_FULL;
     }
     return err;

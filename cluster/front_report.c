@@ -191,15 +191,16 @@ host_clock(struct front *f, struct lease *l, struct lease_host *lh, const struct
     } else {
         h->n_fails = 0;
     }
-    if (r->retry_after_ms != 0) /* 429, 503: it speaks for the whole host */
-        lh->not_before_ms = ORB_MAX(lh->not_before_ms, f->now_ms + ORB_MIN(r->retry_after_ms, FRONT_RETRY_AFTER_MS));
+    if (r->retry_after_ms != 0) /* 429, 503: it speaks for the whole host; an absurd one only for its URL */
+        lh->not_before_ms = ORB_MAX(lh->not_before_ms, f->now_ms + (r->retry_after_ms < FRONT_RETRY_AFTER_MS
+                                                                        ? r->retry_after_ms : front_backoff_ms(f, 1)));
 }
 
 static void
 judge_result(const struct front *f, const struct leased_url *u, const struct front_result *r, struct urldb_end *end)
 {
-    uint64_t wait = r->retry_after_ms != 0 ? ORB_MIN(r->retry_after_ms, FRONT_RETRY_AFTER_MS)
-                                           : front_backoff_ms(f, u->attempts + 1);
+    uint64_t wait = r->retry_after_ms != 0 ? r->retry_after_ms : front_backoff_ms(f, u->attempts + 1);
+    bool is_over = u->attempts + 1u >= f->conf.max_attempts || r->retry_after_ms >= FRONT_RETRY_AFTER_MS;
 
     *end = (struct urldb_end){
         .url_id = u->url_id, .outcome = r->outcome, .status = r->status, .attempts = u->attempts + 1,
@@ -211,7 +212,7 @@ judge_result(const struct front *f, const struct leased_url *u, const struct fro
     case OUTCOME_EXCLUDED: end->state = URLDB_EXCLUDED; break;
     case OUTCOME_PARKED: end->state = URLDB_QUARANTINED; break;
     case OUTCOME_RETRY:
-        end->state = end->attempts >= f->conf.max_attempts ? URLDB_FAILED : URLDB_WAITING;
+        end->state = is_over ? URLDB_FAILED : URLDB_WAITING;
         end->retry_at_ms = end->state == URLDB_WAITING ? f->wall_ms + wait : 0;
         break;
     }

@@ -223,6 +223,10 @@ front_on_load(struct front *f, struct load *load)
     mem_free(MEM_HOST, urls);
     l = map_get(&f->leases, load->lease_id); /* on_lease may have ended it */
     front_load_free(load);
-    if (l != NULL && l->n_loads == 0 && l->n_urls == 0 && !front_lease_has_robots(l))
+    if (l == NULL)
+        return;
+    if (l->kind == PICK_ROBOTS)
+        front_lease_settle(f, l);
+    else if (l->n_loads == 0 && l->n_urls == 0 && !front_lease_has_robots(l))
         front_lease_over(f, l);
 }

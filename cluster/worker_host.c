@@ -31,6 +31,19 @@ host_learn_robots(struct whost *h, int status, struct slice body)
         worker_die(w, "no memory for robots.txt", ORB_ENOMEM);
 }
 
+/* The coordinator says the delay with the next lease, but URLs may join this one. */
+static void
+learn_delay(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+    uint32_t delay_ms = h->robots == NULL ? ROBOTS_NO_DELAY : robots_crawl_delay_ms(h->robots);
+
+    if (delay_ms == ROBOTS_NO_DELAY)
+        return;
+    h->delay_ms = ORB_MAX(h->delay_ms, (uint32_t)ORB_MIN((uint64_t)delay_ms, (uint64_t)w->conf.max_delay_ms));
+    pace_not_before(h, worker_now_ms(w) + h->delay_ms);
+}
+
 /* The robots question is settled, one way or the other: tell the coordinator. */
 static void
 host_settle(struct whost *h, enum outcome outcome)
@@ -41,6 +54,7 @@ host_settle(struct whost *h, enum outcome outcome)
     h->state = outcome == OUTCOME_OK ? WHOST_OPEN : WHOST_FAILED;
     h->robots_hops = 0;
     h->failure = outcome;
+    learn_delay(h);
     if (h->needs_robots) {
         h->needs_robots = false;
         worker_report_host(h, outcome, ROBOTS_TTL_S);

@@ -84,6 +84,7 @@ struct wlease {
     struct whost **by_index;   /* as the coordinator counts them */
     unsigned n_hosts, hosts_cap;
     unsigned n_ready, n_in_flight, n_unreported;
+    unsigned n_hosts_in_flight; /* hosts with a request on the wire */
     bool is_over;              /* the coordinator has ended it */
     bool is_dirty;             /* something changed since it was pumped */
     uint64_t next_ms;          /* nothing of it may start before; UINT64_MAX: only after something else happens */
@@ -107,6 +108,7 @@ struct job {
     struct slice redirect_to;
     uint64_t started_ms, ended_ms;
     uint32_t retry_after_ms;
+    bool wants_pause;          /* 429, 503: once this is reported, the host's other URLs go back */
     uint16_t status;
     uint64_t wire_bytes;
 };
@@ -152,6 +154,7 @@ void worker_take_back(struct worker *w, uint64_t lease_id); /* 0 = all */
 void worker_on_lease_over(struct worker *w, struct wire_in *in);
 void worker_sweep_leases(struct worker *w); /* about once a second: those that are over go */
 void worker_free_leases(struct worker *w);
+bool lease_has_busy_host(const struct wlease *l);
 
 /* worker_pace.c */
 void worker_pump(struct worker *w);      /* starts what may start now, sets the timer for the rest */
@@ -163,6 +166,7 @@ uint64_t pace_due_ms(const struct whost *h);
 /* Is it this worker's turn under --max-rate? If not, *next_ms becomes the time of its turn, if that is earlier. */
 bool pace_rate_permits(struct worker *w, uint64_t now_us, uint64_t *next_ms);
 void pace_rate_spend(struct worker *w);
+void pace_not_before(struct whost *h, uint64_t at_ms); /* the server asked for it */
 
 /* worker_host.c */
 bool host_is_open(struct whost *h);      /* starts DNS and robots where they are missing */

@@ -13,6 +13,8 @@
 #include "cluster/log.h"
 #include "crawler/sitemap.h"
 
+#define SITEMAP_MAX_NESTING 2 /* index -> index -> sitemap */
+
 static void
 job_free(struct job *j)
 {
@@ -201,6 +203,26 @@ why_not_followed(const struct worker *w, const struct link *l, unsigned policy)
     return is_followed(w, l) ? 0 : RECORD_LINK_ASSET;
 }
 
+/* A link without its user:password@, if it has any: no credentials are asked with, stored or logged. */
+static struct slice
+without_userinfo(struct arena *arena, struct slice href)
+{
+    struct slice bare = href;
+    struct url u;
+
+    if (memchr(href.p, '@', href.n) == NULL)
+        return href;
+    url_init(&u, MEM_PAGE);
+    if (url_parse(&u, href, NULL) == 0 && url_is_http(&u)) {
+        char *copy;
+        url_drop_userinfo(&u);
+        copy = arena_dup(arena, url_href(&u));
+        bare = copy == NULL ? SLICE_NONE : slice_of(copy, url_href(&u).n);
+    }
+    url_fini(&u);
+    return bare;
+}
+
 static int
 links_of_parsed(struct job *j, struct record *r)
 {
@@ -212,7 +234,7 @@ links_of_parsed(struct job *j, struct record *r)
         return ORB_ENOMEM;
     for (size_t i = 0; i < p->n_links; i++)
         links[i] = (struct record_link){
-            .url = p->links[i].url,
+            .url = without_userinfo(&p->arena, p->links[i].url),
             .kind = p->links[i].kind,
             .flags = p->links[i].flags,
             .not_followed = why_not_followed(w, &p->links[i], p->policy),
@@ -255,6 +277,8 @@ parse_sitemap(struct job *j, struct record *r)
     struct parsed *p = &j->worker->parsed;
     struct record_link *links;
     struct sitemap s;
+    /* sitemaps.org: an index lists sitemaps, no indexes; one level more is found in the wild, an endless one is a trap */
+    bool is_nested_too_deep = j->url->redirect_hops >= SITEMAP_MAX_NESTING;
     int err;
 
     sitemap_init(&s);
@@ -274,6 +298,7 @@ parse_sitemap(struct job *j, struct record *r)
         links[i] = (struct record_link){
             .url = slice_of(copy, s.entries[i].loc.n),
             .kind = s.entries[i].is_sitemap ? LINK_SITEMAP : LINK_SITEMAP_URL,
+            .not_followed = s.entries[i].is_sitemap && is_nested_too_deep ? RECORD_LINK_POLICY : 0,
         };
     }
     r->links = links;
@@ -291,6 +316,7 @@ redirect_target(struct job *j, struct url *target)
     if (url_parse(target, j->page->location, &j->parsed_url) != 0 || !url_is_http(target))
         return OUTCOME_BAD_REDIRECT;
     url_drop_fragment(target);
+    url_drop_userinfo(target); /* nobody's password is asked with, stored, logged */
     if (slice_eq(url_href(target), slice_str(j->url->url)))
         return OUTCOME_REDIRECT_LOOP;
     if (j->url->redirect_hops >= j->worker->conf.max_redirects)
@@ -431,6 +457,17 @@ take_cookies(struct job *j)
     }
 }
 
+/* 429 and 503: the host's other URLs wait as well, those that are here already too. They go back with the report, so that
+ * the lease does not wait with them. A day or more is no pause but an answer, for this URL alone. */
+static void
+heed_retry_after(struct job *j)
+{
+    if (j->outcome != OUTCOME_RETRY_LATER || j->retry_after_ms == 0 || j->retry_after_ms >= RETRY_AFTER_MAX_MS)
+        return;
+    pace_not_before(j->host, j->ended_ms + j->retry_after_ms);
+    j->wants_pause = true;
+}
+
 static void
 on_page(void *arg, struct page *page)
 {
@@ -446,6 +483,7 @@ on_page(void *arg, struct page *page)
     j->retry_after_ms = retry_after_ms(page->retry_after, worker_wall_ms(w));
     w->stats.n_wire_bytes += page->wire_bytes;
     pace_on_end(j->host, j->ended_ms);
+    heed_retry_after(j);
     take_cookies(j);
     list_remove(&j->node);
     w->n_fetching--;

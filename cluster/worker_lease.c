@@ -39,8 +39,8 @@ lease_free(struct wlease *l)
 }
 
 /* A host that is at something (DNS, robots.txt) reports once it is done. */
-static bool
-has_busy_host(const struct wlease *l)
+bool
+lease_has_busy_host(const struct wlease *l)
 {
     LIST_EACH (node, &l->hosts) {
         const struct whost *h = LIST_ELEMENT(node, struct whost, node);
@@ -54,7 +54,7 @@ static bool
 is_empty(const struct wlease *l)
 {
     return l != l->worker->arriving && l->n_ready == 0 && l->n_in_flight == 0 && l->n_unreported == 0
-           && !has_busy_host(l);
+           && !lease_has_busy_host(l);
 }
 
 /* Only what the coordinator has ended goes: a top-up must find clocks and robots.txt still here. */

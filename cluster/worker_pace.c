@@ -8,13 +8,25 @@
 
 #include "cluster/clock.h"
 
+#define PACE_MAX_HOSTS 8     /* of one address at a time: a host that hangs must not hold its neighbours */
 #define RATE_BURST_US 200000u /* time not used is not saved up for longer */
+
+/* A site that names a Crawl-delay is asked one thing at a time, whatever --per-host says. */
+static unsigned
+most_in_flight(const struct whost *h)
+{
+    bool has_delay = h->robots != NULL && robots_crawl_delay_ms(h->robots) != ROBOTS_NO_DELAY
+                     && robots_crawl_delay_ms(h->robots) > 0;
+
+    return has_delay ? 1 : ORB_MAX(h->per_host, 1u);
+}
 
 void
 pace_on_start(struct whost *h, uint64_t now_ms)
 {
     struct wlease *l = h->lease;
 
+    l->n_hosts_in_flight += h->n_in_flight == 0;
     h->n_in_flight++;
     l->n_in_flight++;
     h->next_at_ms = now_ms + h->delay_ms;
@@ -31,9 +43,16 @@ pace_on_end(struct whost *h, uint64_t now_ms)
     l->is_dirty = true;
     h->n_in_flight--;
     l->n_in_flight--;
-    if (h->per_host <= 1)
-        h->next_at_ms = now_ms + h->delay_ms;
+    l->n_hosts_in_flight -= h->n_in_flight == 0;
+    if (most_in_flight(h) == 1)
+        h->next_at_ms = ORB_MAX(h->next_at_ms, now_ms + h->delay_ms);
     l->ip_next_at_ms = now_ms + l->ip_delay_ms;
+}
+
+void
+pace_not_before(struct whost *h, uint64_t at_ms)
+{
+    h->next_at_ms = ORB_MAX(h->next_at_ms, at_ms);
 }
 
 /* When may the host's next request start? UINT64_MAX: only after something else happens. */
@@ -43,17 +62,14 @@ pace_due_ms(const struct whost *h)
     const struct wlease *l = h->lease;
     uint64_t due = h->next_at_ms;
 
-    if (h->n_in_flight >= ORB_MAX(h->per_host, 1u) || h->is_resolving || h->is_resolving_robots
+    if (h->n_in_flight >= most_in_flight(h) || h->is_resolving || h->is_resolving_robots
         || h->fetch != NULL)
         return UINT64_MAX;
-    if (l->last_host != NULL && l->last_host != h) {
-        if (l->last_host->n_in_flight > 0)
-            return UINT64_MAX; /* one host of an address at a time */
-        due = ORB_MAX(due, l->ip_next_at_ms);
-    } else if (l->last_host == NULL) {
-        due = ORB_MAX(due, l->ip_next_at_ms);
-    }
-    return due;
+    if (l->last_host == h)
+        return due;
+    if (h->n_in_flight == 0 && l->n_hosts_in_flight >= PACE_MAX_HOSTS)
+        return UINT64_MAX;
+    return ORB_MAX(due, l->ip_next_at_ms);
 }
 
 static bool

@@ -61,7 +61,7 @@ report_links(struct job *j, const struct record_link *links, size_t n)
         if (in_frame == 0)
             begin_links(j, &out);
         wire_u8(&out, l->kind);
-        wire_u8(&out, l->kind == LINK_REDIRECT ? (uint8_t)(j->url->redirect_hops + 1) : 0);
+        wire_u8(&out, l->kind == LINK_REDIRECT || l->kind == LINK_SITEMAP ? (uint8_t)(j->url->redirect_hops + 1) : 0);
         wire_text(&out, l->url);
         in_frame++;
     }
@@ -225,6 +225,7 @@ static void
 report_lease(struct worker *w, struct wlease *l)
 {
     size_t n_bytes = 0;
+    bool wants_pause = false;
 
     begin_report(l);
     LIST_EACH (node, &l->hosts) {
@@ -242,10 +243,13 @@ report_lease(struct worker *w, struct wlease *l)
             n_bytes = 0;
         }
         n_bytes += j->frames.n;
+        wants_pause |= j->wants_pause;
         send_result(j);
         job_release(j);
     }
     end_report(l);
+    if (wants_pause && !lease_has_busy_host(l))
+        worker_take_back(w, l->lease_id);
 }
 
 void

@@ -4,8 +4,6 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
-#define RETRY_AFTER_MAX_MS (24u * 3600 * 1000)
-
 static bool
 address_from_text(struct sockaddr_storage *out, struct slice text)
 {

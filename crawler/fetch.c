@@ -161,6 +161,8 @@ on_body(char *bytes, size_t size, size_t n, void *arg)
     size_t room = f->max_body_bytes - ORB_MIN(body->n, f->max_body_bytes);
     bool is_last = n > room;
 
+    if (!mux_body_begins(f, n))
+        return CURL_WRITEFUNC_PAUSE;
     if (body->p == NULL && f->page->is_chunked && n <= room
         && buf_reserve(body, ORB_MIN(ORB_MAX(n, (size_t)FETCH_FIRST_BODY_BYTES), room)) != 0)
         return fetch_stop(f, STOP_MEMORY);
@@ -529,6 +531,7 @@ fetch_on_end(struct fetch *f, CURLcode code)
         fetch_end_cancelled(f);
         return;
     }
+    mux_body_ends(f);
     if (fetch_retry(f, code))
         return;
     fetch_measure(f);
@@ -541,6 +544,7 @@ fetch_end_cancelled(struct fetch *f)
 {
     CHECK(f->cancelled != OUTCOME_NONE);
     mux_detach(f);
+    mux_body_ends(f);
     f->mux->n_cancelled--;
     if (f->state == FETCH_RECEIVING)
         fetch_measure(f);

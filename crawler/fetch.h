@@ -58,6 +58,8 @@ struct fetch;
 
 typedef void fetch_done_fn(void *arg, struct page *page /* NEW */);
 
+#define FETCH_EVIDENCE_BYTES (1024 * 1024) /* of a body that is refused for its size so much stays in the page */
+
 struct mux_stats {
     uint64_t n_requests, n_connections_opened, n_connections_reused, n_wire_bytes;
     unsigned n_in_flight;

@@ -116,6 +116,53 @@ mux_current(const struct mux *mux)
     return LIST_ELEMENT(mux->multis.next, struct mux_multi, node);
 }
 
+/* --- the room for bodies --- */
+
+bool
+mux_body_begins(struct fetch *f, size_t n)
+{
+    struct mux *mux = f->mux;
+
+    f->is_paused = mux->n_body_bytes + n > MUX_BODY_BUDGET_BYTES && mux->giant != NULL && mux->giant != f;
+    if (f->is_paused)
+        return false;
+    mux->n_body_bytes += n;
+    f->n_counted_bytes += n;
+    if (mux->n_body_bytes > MUX_BODY_BUDGET_BYTES)
+        mux->giant = f;
+    return true;
+}
+
+void
+mux_body_ends(struct fetch *f)
+{
+    struct mux *mux = f->mux;
+
+    mux->n_body_bytes -= f->n_counted_bytes;
+    f->n_counted_bytes = 0;
+    if (mux->giant == f)
+        mux->giant = NULL;
+    mux->may_resume = true;
+}
+
+/* libcurl hands over at once what it kept for a paused transfer; when that is refused, the transfer is over. */
+static void
+resume_paused(struct mux *mux)
+{
+    mux->may_resume = false;
+    LIST_EACH_SAFE(node, &mux->fetches) {
+        struct fetch *f = LIST_ELEMENT(node, struct fetch, node);
+        CURLcode code;
+
+        if (!f->is_paused || f->multi == NULL || f->cancelled != OUTCOME_NONE)
+            continue;
+        f->is_paused = false;
+        code = curl_easy_pause(f->handle->easy, CURLPAUSE_CONT);
+        if (code != CURLE_OK)
+            fetch_on_end(f, code);
+    }
+}
+
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 {
@@ -123,6 +170,8 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 
     if (mux->n_cancelled > 0)
         mux_end_cancelled(mux);
+    if (mux->may_resume)
+        resume_paused(mux);
     LIST_EACH(node, &mux->multis) /* one that is added meanwhile comes to the front; none goes */
         multi_run_kicks(LIST_ELEMENT(node, struct mux_multi, node));
     LIST_EACH_SAFE(node, &mux->multis) {

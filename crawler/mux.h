@@ -64,14 +64,19 @@ struct fetch {
     struct fetch_address addresses[DNS_MAX_ADDRESSES];
     unsigned n_addresses, next_address;
     uint16_t port;
-    size_t max_body_bytes, header_bytes;
+    size_t max_body_bytes, header_bytes, n_counted_bytes;
     ev_tstamp started_at;
     uint64_t n_memory_failures;         /* of MEM_CURL when it began: tells a lack of memory from a header that is too long */
     enum fetch_stop stop;
     enum outcome cancelled;             /* OUTCOME_NONE = not */
     bool is_head_complete, is_http2, cuts_long_body, is_conditional;
     bool was_refused_by_guard, was_connect_tried, was_tried_fresh;
+    bool is_paused;                     /* waits for room: see MUX_BODY_BUDGET_BYTES */
 };
+
+/* Bodies that are arriving share so much. A fetch that would go beyond waits (TCP holds its server back), but for one, the
+ * giant: so a worker's memory is bounded by this and one body, and large bodies still all arrive, one after the other. */
+#define MUX_BODY_BUDGET_BYTES ((size_t)16 << 20)
 
 struct mux {
     uint32_t magic;
@@ -83,6 +88,9 @@ struct mux {
     ev_prepare prepare;
     struct list fetches;
     unsigned n_cancelled;               /* fetches whose done() is due */
+    size_t n_body_bytes;                /* of all bodies that are arriving */
+    struct fetch *giant;                /* the one fetch that goes on beyond MUX_BODY_BUDGET_BYTES; NULL = none; BORROWED */
+    bool may_resume;                    /* there is room again for those that wait */
     bool is_closing;                    /* no new ones */
     struct mux_socket **sockets;        /* by descriptor */
     int n_sockets;
@@ -96,6 +104,8 @@ struct mux {
 int mux_attach(struct mux *mux, struct fetch *f) ORB_MUST_USE; /* libcurl starts on it: ORB_ENOMEM */
 void mux_detach(struct fetch *f);
 curl_socket_t mux_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address); /* arg: fetch */
+bool mux_body_begins(struct fetch *f, size_t n);  /* n more bytes; false: pause */
+void mux_body_ends(struct fetch *f);
 int mux_on_close_socket(void *arg, curl_socket_t s);                                            /* arg: mux */
 
 /* fetch.c, for the handle pool and for the end of a transfer */

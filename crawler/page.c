@@ -394,6 +394,8 @@ page_seal(struct page *p, size_t max_decoded_bytes)
     outcome = decode_content(&p->body_buf, p->payload, encodings, max_decoded_bytes, &p->body, &p->is_mislabelled);
     if (outcome != OUTCOME_OK)
         body_failed(p, outcome, decode_sentence(outcome), encodings);
-    if (outcome != OUTCOME_OK && outcome != OUTCOME_TRUNCATED)
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_TRUNCATED) {
         p->body = SLICE_NONE;
+        buf_fini(&p->body_buf); /* a bomb's 64 MiB are not kept until the page is stored */
+    }
 }

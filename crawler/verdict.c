@@ -95,6 +95,19 @@ sentence_of(struct fetch *f, enum outcome outcome, CURLcode code)
     return f->handle->error[0] != '\0' ? f->handle->error : curl_easy_strerror(code);
 }
 
+/* Of a body that is refused for its size a beginning is kept, as evidence. */
+static void
+body_cut(struct page *p)
+{
+    struct buf start;
+
+    buf_init(&start, MEM_BUF, p->wire_body.ceiling_bytes);
+    if (buf_append(&start, p->wire_body.p, ORB_MIN(p->wire_body.n, (size_t)FETCH_EVIDENCE_BYTES)) != 0)
+        return;
+    buf_fini(&p->wire_body);
+    p->wire_body = start;
+}
+
 static void
 verdict_of_stop(struct fetch *f)
 {
@@ -113,6 +126,7 @@ verdict_of_stop(struct fetch *f)
     case STOP_BODY:
         p->truncated = "length";
         page_fail(p, OUTCOME_BODY_TOO_LARGE, "more than %zu body bytes", f->max_body_bytes);
+        body_cut(p);
         break;
     case STOP_TYPE: /* a page without a body, on purpose */
         page_fail(p, OUTCOME_TYPE_NOT_ACCEPTED, SLICE_FMT, (int)ORB_MIN(p->content_type.n, (size_t)120), p->content_type.p);
