@@ -126,6 +126,24 @@ crawl_is_running(const char *dir)
     return is_held;
 }
 
+/* What must not reach a terminal as it is: C0, C1 (U+0080 .. U+009F), line separators, and what turns the direction of
+ * the text around (U+200E .. U+200F, U+2028 .. U+202E, U+2066 .. U+2069). n_seq: bytes of the valid sequence at p. */
+static bool
+steers_terminal(const char *p, size_t n_seq, unsigned *code)
+{
+    const unsigned char *b = (const unsigned char *)p;
+
+    *code = b[0];
+    if (n_seq == 2)
+        *code = (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu);
+    else if (n_seq == 3)
+        *code = (b[0] & 0xfu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu);
+    else if (n_seq == 4)
+        return false;
+    return *code < 0x20 || (*code >= 0x7f && *code < 0xa0) || *code == 0x200e || *code == 0x200f
+           || (*code >= 0x2028 && *code <= 0x202e) || (*code >= 0x2066 && *code <= 0x2069);
+}
+
 int
 text_append_printable(struct buf *out, struct slice s)
 {
@@ -133,31 +151,21 @@ text_append_printable(struct buf *out, struct slice s)
 
     while (s.n > 0 && err == 0) {
         size_t n = 0, n_seq;
-        unsigned char c;
-        bool is_c1;
+        unsigned code = 0;
 
-        /* C1 controls (U+0080 .. U+009F, "\xc2\x80" ...) steer terminals too */
-        while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != 0x7f
-               && (n_seq = text_utf8_bytes(slice_sub(s, n, SIZE_MAX))) > 0
-               && !(n_seq == 2 && s.p[n] == '\xc2' && (unsigned char)s.p[n + 1] < 0xa0))
+        while ((n_seq = text_utf8_bytes(slice_sub(s, n, SIZE_MAX))) > 0 && !steers_terminal(s.p + n, n_seq, &code))
             n += n_seq;
         err = buf_append(out, s.p, n);
         s = slice_sub(s, n, SIZE_MAX);
         if (err != 0 || s.n == 0)
             break;
-        c = (unsigned char)s.p[0];
-        is_c1 = c == 0xc2 && text_utf8_bytes(s) == 2;
-        if (c == '\n')
-            err = buf_append_str(out, "\\n");
-        else if (c == '\t')
-            err = buf_append_str(out, "\\t");
-        else if (c == '\r')
-            err = buf_append_str(out, "\\r");
-        else if (c < 0x80 || is_c1)
-            err = buf_printf(out, "\\x%02x", is_c1 ? (unsigned char)s.p[1] : c);
-        else
+        if (n_seq == 0)
             err = buf_append_str(out, "\xef\xbf\xbd");
-        s = slice_sub(s, is_c1 ? 2 : 1, SIZE_MAX);
+        else if (code == '\n' || code == '\t' || code == '\r')
+            err = buf_append_str(out, code == '\n' ? "\\n" : code == '\t' ? "\\t" : "\\r");
+        else
+            err = buf_printf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+        s = slice_sub(s, ORB_MAX(n_seq, (size_t)1), SIZE_MAX);
     }
     return err;
 }

@@ -248,8 +248,11 @@ host_is_open(struct whost *h)
     if (h->state == WHOST_NEEDS_ROBOTS) {
         if (!h->needs_robots && h->robots != NULL) {
             h->state = WHOST_OPEN;
-        } else {
+        } else if (w->conf.robots == CONF_IGNORE || pace_take_address(h)) {
             host_begin_robots(h);
+        } else {
+            h->lease->is_dirty = true; /* for the timer */
+            worker_pump_soon(w);
         }
     }
     if (h->state == WHOST_FAILED)

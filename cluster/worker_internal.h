@@ -113,6 +113,8 @@ struct job {
     uint64_t wire_bytes;
 };
 
+#define WORKER_ADDRESS_CLOCKS 1024
+
 struct worker {
     struct ev_loop *loop;
     unsigned index;
@@ -139,6 +141,9 @@ struct worker {
     ev_timer pump_timer, flush_timer, tick_timer;
     ev_prepare pump_soon;
     bool needs_pump, is_draining, is_told_to_end, disk_is_full;
+    /* When an address may be asked for the robots.txt of another name: such hosts are not in a group yet. By hash; that
+     * two addresses share a place costs a pause. */
+    uint64_t address_next_ms[WORKER_ADDRESS_CLOCKS];
     uint64_t rate_next_us;     /* --max-rate: this worker's share; no request starts before */
 };
 
@@ -166,6 +171,7 @@ uint64_t pace_due_ms(const struct whost *h);
 /* Is it this worker's turn under --max-rate? If not, *next_ms becomes the time of its turn, if that is earlier. */
 bool pace_rate_permits(struct worker *w, uint64_t now_us, uint64_t *next_ms);
 void pace_rate_spend(struct worker *w);
+bool pace_take_address(struct whost *h);      /* false: its turn is later, and h->next_at_ms says when */
 void pace_not_before(struct whost *h, uint64_t at_ms); /* the server asked for it */
 
 /* worker_host.c */

@@ -8,6 +8,9 @@
 
 #include "cluster/clock.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #define PACE_MAX_HOSTS 8     /* of one address at a time: a host that hangs must not hold its neighbours */
 #define RATE_BURST_US 200000u /* time not used is not saved up for longer */
 
@@ -47,6 +50,24 @@ pace_on_end(struct whost *h, uint64_t now_ms)
     if (most_in_flight(h) == 1)
         h->next_at_ms = ORB_MAX(h->next_at_ms, now_ms + h->delay_ms);
     l->ip_next_at_ms = now_ms + l->ip_delay_ms;
+}
+
+bool
+pace_take_address(struct whost *h)
+{
+    struct worker *w = h->lease->worker;
+    uint64_t now_ms = worker_now_ms(w), *next_ms;
+    struct sockaddr_storage bare = h->addresses.addresses[0];
+
+    if (h->lease->ip_delay_ms == 0 || h->addresses.n_addresses == 0)
+        return true;
+    next_ms = &w->address_next_ms[XXH3_64bits(&bare, sizeof bare) % WORKER_ADDRESS_CLOCKS];
+    if (now_ms < *next_ms) {
+        pace_not_before(h, *next_ms);
+        return false;
+    }
+    *next_ms = now_ms + h->lease->ip_delay_ms;
+    return true;
 }
 
 void

@@ -293,12 +293,16 @@ sitemap_parse(struct sitemap *out, const struct url *url, struct slice content_t
     sitemap_fini(out);
     url_init(&r.url, MEM_PAGE);
     buf_init(&decoded, MEM_BUF, BUF_NO_CEILING);
-    buf_init(&utf8, MEM_BUF, (size_t)SITEMAP_MAX_BYTES * 3);
+    buf_init(&utf8, MEM_BUF, SITEMAP_MAX_BYTES);
     err = gzip_open(out, &decoded, &body);
     is_damaged = out->is_damaged;
     if (body.n > SITEMAP_MAX_BYTES) {
         out->is_cut = true;
         body.n = SITEMAP_MAX_BYTES;
+    }
+    if (slice_starts_with(body, slice_of("\0\0", 2))) { /* no text in any encoding: each NUL would become three bytes */
+        out->is_damaged = is_damaged = true;
+        body = SLICE_NONE;
     }
     if (err == 0 && body.n > 0)
         err = text_decode(&utf8, body, content_type, &text);
