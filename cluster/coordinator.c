@@ -18,6 +18,7 @@
 #include "cluster/clock.h"
 #include "cluster/cmd.h"
 #include "cluster/log.h"
+#include "crawler/parse.h"
 #include "pool/mem_hooks.h"
 #include "storage/storage.h"
 
@@ -212,14 +213,18 @@ static enum outcome
 judge(void *arg, const struct url *u, const struct front_link *link)
 {
     struct coordinator *c = arg;
+    enum outcome verdict;
 
     if (!url_is_http(u))
         return OUTCOME_SCHEME_BLOCKED;
     if (url_href(u).n > WIRE_MAX_URL_BYTES) /* whatever --max-url-bytes says: it would fit no frame */
         return OUTCOME_URL_TOO_LONG;
-    if (link->redirect_hops > c->conf->max_redirects)
+    if (link->kind == LINK_REDIRECT && link->redirect_hops > c->conf->max_redirects)
         return OUTCOME_TOO_MANY_REDIRECTS;
-    return scope_judge(c->scope, u, link->depth);
+    verdict = scope_judge(c->scope, u, link->depth);
+    /* a chain of redirects is no trap of links: --max-redirects ends it, under its own name */
+    return link->kind == LINK_REDIRECT && (verdict == OUTCOME_REPEATED_SEGMENTS || verdict == OUTCOME_PATH_TOO_DEEP)
+               ? OUTCOME_OK : verdict;
 }
 
 static void

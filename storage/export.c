@@ -45,6 +45,17 @@ export_json_number(struct buf *out, const char *name, int64_t number)
 }
 
 /* What a spreadsheet runs begins with one of these; a quote in front makes text of it. */
+/* The bytes of the control at the begin of s: C0 and DEL, or C1 (U+0080 .. U+009F in UTF-8), which steer terminals too. */
+static size_t
+control_bytes(struct slice s)
+{
+    unsigned char c = (unsigned char)s.p[0];
+
+    if (c < 0x20 || c == 0x7f)
+        return 1;
+    return c == 0xc2 && s.n > 1 && (unsigned char)s.p[1] >= 0x80 && (unsigned char)s.p[1] < 0xa0 ? 2 : 0;
+}
+
 int
 export_csv_cell(struct buf *out, struct slice text)
 {
@@ -52,19 +63,21 @@ export_csv_cell(struct buf *out, struct slice text)
     int err = 0;
 
     for (size_t i = 0; i < text.n && !needs_quotes; i++)
-        needs_quotes = text.p[i] == '"' || text.p[i] == ',' || text.p[i] == ';' || (unsigned char)text.p[i] < 0x20;
+        needs_quotes = text.p[i] == '"' || text.p[i] == ',' || text.p[i] == ';'
+                       || control_bytes(slice_sub(text, i, SIZE_MAX)) > 0;
     if (!needs_quotes)
         return text_append_clean(out, text);
     err = buf_append_str(out, is_formula ? "\"'" : "\"");
     for (size_t i = 0, from = 0; i <= text.n && err == 0; i++) {
-        bool is_control = i < text.n && ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f);
+        size_t n_control = i < text.n ? control_bytes(slice_sub(text, i, SIZE_MAX)) : 0;
 
-        if (i < text.n && !is_control && text.p[i] != '"')
+        if (i < text.n && n_control == 0 && text.p[i] != '"')
             continue;
         err = text_append_clean(out, slice_sub(text, from, i - from));
-        from = i + 1;
+        from = i + ORB_MAX(n_control, (size_t)1);
         if (err == 0 && i < text.n)
-            err = buf_append_str(out, is_control ? " " : "\"\"");
+            err = buf_append_str(out, n_control > 0 ? " " : "\"\"");
+        i = from - 1;
     }
     return err == 0 ? buf_append_char(out, '"') : err;
 }
