@@ -1,8 +1,9 @@
 /* worker_pace.c - may this request start now?
  *
  * Three clocks. The host's: a request starts `delay` after the one before it ended (with --per-host above 1: after it
- * started). The group's: hosts behind one address are asked `ip_delay` apart from each other. The worker's: --concurrency,
- * its share of --max-rate, and room for what the answers will need (rows, frames, disk).
+ * started). The group's: hosts behind one address are asked `ip_delay` apart from each other, at most 8 at the same time: one
+ * that hangs does not hold the others. The worker's: --concurrency, its share of --max-rate, and room for what the answers
+ * will need (rows, frames, disk).
  */
 #include "cluster/worker_internal.h"
 

@@ -11,7 +11,7 @@
 import csv, glob, io, threading, urllib.request
 from lib import *
 
-WANTED = 145                # scenarios met, of those that the server has: the best so far; never less
+WANTED = 155                # scenarios met: all that the server has
 MAX_GROWTH_KIB = 128 * 1024
 TRAPS = ["calendar", "session", "soft404", "deeper", "facets", "wide", "nofollow", "xrobots", "refresh-loop", "sitemap-loop",
          "sitemap-endless-index"]

@@ -31,7 +31,7 @@ TEST(pace__hosts_of_one_address_take_turns_with_the_address_delay)
 {
     set_up(1);
     pace_on_start(&a, 1000);
-    assert_true(pace_due_ms(&b) == UINT64_MAX); /* while the other is being asked */
+    assert_int_equal(pace_due_ms(&b), 1250); /* the other may hang: it holds nobody */
     pace_on_end(&a, 1400);
     assert_int_equal(pace_due_ms(&b), 1650);
     assert_int_equal(pace_due_ms(&a), 2400);
@@ -40,6 +40,23 @@ TEST(pace__hosts_of_one_address_take_turns_with_the_address_delay)
     assert_int_equal(pace_due_ms(&a), 2400); /* its own delay is the longer one */
     assert_int_equal(pace_due_ms(&b), 2700);
     assert_true(lease.n_in_flight == 0 && a.n_in_flight == 0 && b.n_in_flight == 0);
+}
+
+TEST(pace__few_hosts_of_one_address_are_asked_at_the_same_time)
+{
+    struct whost hung[8];
+
+    set_up(1);
+    for (unsigned i = 0; i < 8; i++) {
+        hung[i] = b;
+        assert_true(pace_due_ms(&hung[i]) != UINT64_MAX);
+        pace_on_start(&hung[i], 1000 + 250 * i);
+    }
+    assert_true(pace_due_ms(&b) == UINT64_MAX);
+    pace_on_end(&hung[3], 9000);
+    assert_int_equal(pace_due_ms(&b), 9250);
+    pace_not_before(&b, 20000); /* Retry-After */
+    assert_int_equal(pace_due_ms(&b), 20000);
 }
 
 TEST(pace__a_new_lease_minds_when_the_address_was_asked_last)
@@ -123,6 +140,7 @@ TEST(pace__no_max_rate_is_no_limit)
 
 TESTS(T(pace__a_host_waits_its_delay_from_the_end_of_the_request_before),
       T(pace__hosts_of_one_address_take_turns_with_the_address_delay),
+      T(pace__few_hosts_of_one_address_are_asked_at_the_same_time),
       T(pace__a_new_lease_minds_when_the_address_was_asked_last),
       T(pace__with_several_connections_requests_start_a_delay_apart),
       T(pace__a_host_that_is_busy_with_names_or_robots_starts_nothing),
