@@ -8,9 +8,7 @@
 #include "cluster/worker_internal.h"
 
 #include "cluster/clock.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "crawler/fingerprint.h"
 
 #define PACE_MAX_HOSTS 8     /* of one address at a time: a host that hangs must not hold its neighbours */
 #define RATE_BURST_US 200000u /* time not used is not saved up for longer */
@@ -58,11 +56,14 @@ pace_take_address(struct whost *h)
 {
     struct worker *w = h->lease->worker;
     uint64_t now_ms = worker_now_ms(w), *next_ms;
-    struct sockaddr_storage bare = h->addresses.addresses[0];
+    struct slice address = slice_of((const char *)&h->addresses.addresses[0], sizeof h->addresses.addresses[0]);
+    static const unsigned char any_key[FINGERPRINT_KEY_BYTES];
+    struct fingerprint_key key;
 
     if (h->lease->ip_delay_ms == 0 || h->addresses.n_addresses == 0)
         return true;
-    next_ms = &w->address_next_ms[XXH3_64bits(&bare, sizeof bare) % WORKER_ADDRESS_CLOCKS];
+    fingerprint_key_init(&key, any_key);
+    next_ms = &w->address_next_ms[fingerprint(&key, address) % WORKER_ADDRESS_CLOCKS];
     if (now_ms < *next_ms) {
         pace_not_before(h, *next_ms);
         return false;
