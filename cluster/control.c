@@ -176,10 +176,10 @@ on_add(struct connection *k, json_t *request)
     buf_init(&why, MEM_LOG, 4096);
     json_array_foreach(urls, i, url) {
         struct slice text = slice_of(json_string_value(url), json_string_length(url));
-        enum front_verdict v = json_is_string(url) ? seed_offer(k->control->c, text, &why) : FRONT_NOT_CANONICAL;
-        n_added += v == FRONT_NEW;
+        enum front_verdict v = json_is_string(url) ? seed_offer(k->control->c, text, true, &why) : FRONT_NOT_CANONICAL;
+        n_added += v == FRONT_NEW || v == FRONT_AGAIN;
         n_seen += v == FRONT_SEEN;
-        if (v != FRONT_NEW && v != FRONT_SEEN)
+        if (v != FRONT_NEW && v != FRONT_SEEN && v != FRONT_AGAIN)
             json_array_append_new(refused, json_pack("{s:O,s:s}", "url", url, "why",
                                                      why.n > 0 ? why.p : "could not be taken"));
     }

@@ -309,6 +309,7 @@ open_front(struct coordinator *c, struct buf *error)
         .ram_budget_bytes = conf->frontier_memory_bytes,
         .max_per_host = conf->max_per_host,
         .keep_excluded = conf->keep_excluded,
+        .refetch = conf->is_refetch,
         .delay_ms = (uint32_t)conf->delay_ms,
         .ip_delay_ms = (uint32_t)conf->ip_delay_ms,
         .max_delay_ms = (uint32_t)conf->max_delay_ms,
@@ -328,6 +329,10 @@ open_front(struct coordinator *c, struct buf *error)
     if (err == 0 && !recovery.is_new)
         log_info("going on with %s: %" PRIu64 " URLs on %" PRIu64 " hosts%s (%.1f s)", c->dir.path, recovery.n_urls,
                  recovery.n_hosts, recovery.was_unclean ? ", after an unclean end" : "", recovery.seconds);
+    if (err == 0 && recovery.n_again > 0)
+        log_info("asking again for %" PRIu64 " URLs", recovery.n_again);
+    else if (err == 0 && conf->is_refetch && !recovery.is_new)
+        log_info("the round under way is finished first: --refetch begins the next one when nothing is left to ask");
     if (err == 0 && (recovery.was_unclean || recovery.is_new)) { /* new: all of frontier.db may have gone with the power */
         err = disk_recheck(c, recovery.n_urls);
         c->is_unchecked = err != 0;

@@ -86,7 +86,8 @@ bool coordinator_may_lease(const struct coordinator *c);
 
 /* coordinator_seed.c */
 int seed_files_read(struct coordinator *c, struct buf *error) ORB_MUST_USE;
-enum front_verdict seed_offer(struct coordinator *c, struct slice text, struct buf *why); /* one seed, in its own transaction */
+/* One seed, in its own transaction. is_wanted: not from the list that every start reads, but asked for now. */
+enum front_verdict seed_offer(struct coordinator *c, struct slice text, bool is_wanted, struct buf *why);
 int scope_restore(struct coordinator *c, struct buf *error) ORB_MUST_USE;
 bool scope_widen(struct coordinator *c, const struct url *target);
 

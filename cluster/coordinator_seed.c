@@ -78,11 +78,12 @@ say(struct buf *why, const char *text)
 }
 
 enum front_verdict
-seed_offer(struct coordinator *c, struct slice text, struct buf *why)
+seed_offer(struct coordinator *c, struct slice text, bool is_wanted, struct buf *why)
 {
-    struct front_link link = { .kind = LINK_SEED, .is_seed = true };
+    struct front_link link = { .kind = LINK_SEED, .is_seed = true, .is_wanted = is_wanted };
     enum front_verdict verdict = FRONT_ERROR;
     struct url u;
+    bool is_wider;
     int err;
 
     buf_clear(why);
@@ -97,6 +98,7 @@ seed_offer(struct coordinator *c, struct slice text, struct buf *why)
         goto done;
     }
     url_drop_fragment(&u);
+    is_wider = scope_judge(c->scope, &u, 0) == OUTCOME_OUT_OF_SCOPE;
     if (scope_add_seed(c->scope, &u) != 0)
         goto done;
     link.url = url_href(&u);
@@ -105,7 +107,7 @@ seed_offer(struct coordinator *c, struct slice text, struct buf *why)
     verdict = front_offer(c->front, &link);
     if (front_report_end(c->front, clock_now_ms(), clock_wall_ms()) != 0)
         verdict = FRONT_ERROR;
-    if (verdict == FRONT_NEW && crawldir_add_seed(&c->dir, link.url) != 0)
+    if ((verdict == FRONT_NEW || (verdict == FRONT_AGAIN && is_wider)) && crawldir_add_seed(&c->dir, link.url) != 0)
         verdict = FRONT_ERROR;
     if (verdict == FRONT_EXCLUDED && say(why, "is excluded by the crawl's own rules (--exclude, --include, traps)") != 0)
         buf_clear(why);
@@ -171,9 +173,10 @@ take_line(struct coordinator *c, const char *file, unsigned line_number, struct 
     if (err != 0)
         return err;
     buf_init(&why, MEM_DEFAULT, 4096);
-    switch (seed_offer(c, line, &why)) {
+    switch (seed_offer(c, line, false, &why)) {
     case FRONT_NEW:
     case FRONT_SEEN:
+    case FRONT_AGAIN:
         break;
     default:
         c->seeds_refused++;

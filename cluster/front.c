@@ -17,10 +17,11 @@ on_done(void *arg, struct list *node)
     case ANSWER_RUN: front_seen_on_run(f, LIST_ELEMENT(a, struct delta, answer)); break;
     case ANSWER_MERGE: front_seen_on_merge(f, LIST_ELEMENT(a, struct merge, answer)); break;
     case ANSWER_WHY: front_on_why(f, LIST_ELEMENT(a, struct why, answer)); break;
+    case ANSWER_AGAIN: front_on_again(f, f->again_sent); break;
     }
 }
 
-/* What came too late: its memory, no more. Deltas are in front.deltas as well. */
+/* What came too late: its memory, no more. Deltas are in front.deltas as well, seeds in front.again_sent. */
 static void
 drop_answer(void *arg, struct list *node)
 {
@@ -91,6 +92,8 @@ front_free(struct front *f)
         return;
     while ((node = list_take_front(&f->db.whys)) != NULL)
         front_why_free(LIST_ELEMENT(node, struct why, answer.node));
+    front_again_free(&f->again);
+    front_again_free(&f->again_sent);
     free_leases(f);
     front_seen_close(f);
     frontier_free(&f->frontier);
@@ -333,6 +336,7 @@ front_tick(struct front *f, uint64_t now_ms, uint64_t wall_ms)
         front_requeue(f, host_id, url_id, false);
         front_wake(f, host_id);
     }
+    front_again_tick(f);
     if (f->last_url_id - f->marked_url_id > FRONT_MARK_ROWS && !journal_is_congested(f->journal) && !f->is_derailed)
         (void)!front_put_mark(f, false);
     journal_publish(f->journal);
@@ -394,13 +398,17 @@ static int
 requeue_missing(struct front *f, const struct missing *m)
 {
     struct urldb_end end = { .url_id = m->url_id, .state = URLDB_READY, .flags = m->flags & ~(uint32_t)URLDB_AGAIN };
-    int err;
+    int err = journal_reserve(f->journal, sizeof end + FRONT_QUEUED_BYTES, 4);
 
-    if (m->host_id == 0 || m->host_id > hosts_count(f->hosts) || m->outcome >= OUTCOME_N)
-        return ORB_ECORRUPT;
-    err = front_put_end(f, m->url_id, URLDB_DONE, m->outcome, &end);
     if (err != 0)
         return err;
+    if (m->host_id == 0 || m->host_id > hosts_count(f->hosts) || m->outcome >= OUTCOME_N)
+        return ORB_ECORRUPT;
+    journal_put(f->journal, JOURNAL_BEGIN, 0);
+    err = front_put_end(f, m->url_id, URLDB_DONE, m->outcome, &end);
+    CHECK(err == 0); /* there is room */
+    front_put_queued(f, (uint32_t)m->host_id, m->url_id);
+    journal_put(f->journal, JOURNAL_END, 0);
     front_requeue(f, (uint32_t)m->host_id, m->url_id, false);
     front_wake(f, (uint32_t)m->host_id);
     return 0;
@@ -455,7 +463,7 @@ front_is_finished(const struct front *f)
     struct front_books b;
 
     read_books(f, &b);
-    return b.queued == 0 && b.leased == 0 && b.waiting == 0
+    return b.queued == 0 && b.leased == 0 && b.waiting == 0 && f->again == NULL && f->again_sent == NULL
            && b.discovered == b.done + b.failed + b.excluded + b.quarantined;
 }
 
@@ -474,6 +482,7 @@ front_stats(const struct front *f, struct front_stats *out)
         .n_leases = f->leases.n,
         .links_offered = f->n_offered,
         .links_seen = f->n_seen,
+        .seed_scans = f->n_again_scans,
         .seen_ram_bytes = seen_ram_bytes(f->seen),
         .queue_depth = j.queued_bytes,
         .commits = j.n_commits,

@@ -8,6 +8,7 @@
  *   front_offer  --unseen-->  READY --front_lease--> LEASED --front_report--> DONE | WAITING | FAILED | EXCLUDED
  *       |                       ^                      |                                |
  *       `--judge says no--> EXCLUDED                   +---- front_end_lease (rest) ----+-- retry time comes --> READY
+ *                              `-- offered as a seed, and the judge says yes --> READY (FAILED too)
  *
  * Invariants (ARCHITECTURE.md, durability): (3) one transaction per report; (4) one writing thread; (5) a report counts
  * once, under its lease's current epoch; (6) finished = books balance with nothing queued, leased or waiting; (9) the
@@ -41,10 +42,14 @@ struct front_link { /* what comes to the door */
     uint8_t kind;             /* enum link_kind */
     bool is_sitemap;          /* fetch it as a sitemap */
     bool is_seed;
+    bool is_wanted;           /* a seed somebody asks for just now: looked for even if it was known as a seed before */
     enum outcome refused;     /* OUTCOME_NONE, or a reason the worker gives: journalled as excluded (nofollow policy...) */
 };
 
-enum front_verdict { FRONT_NEW, FRONT_SEEN, FRONT_EXCLUDED, FRONT_NOT_CANONICAL, FRONT_ERROR };
+/* AGAIN: a seed that is known, not as a seed until now, or is_wanted, and that the rules admit. From the next front_tick()
+ * on its row is looked for, all such seeds in one scan: if it was EXCLUDED or FAILED, it is READY again, at depth 0 and with
+ * no attempts made. A stop before the scan is through forgets it, and whoever offers it again is answered the same. */
+enum front_verdict { FRONT_NEW, FRONT_SEEN, FRONT_EXCLUDED, FRONT_NOT_CANONICAL, FRONT_ERROR, FRONT_AGAIN };
 
 struct front_url { /* one URL of a lease */
     uint64_t url_id;
@@ -111,6 +116,7 @@ struct front_conf {
     const char *dir;              /* DIR/coordinator, exists */
     size_t ram_budget_bytes;      /* --frontier-memory */
     uint64_t max_per_host;        /* 0 = no limit */
+    bool refetch;                 /* --refetch: when nothing is left to ask, all that is stored or failed is asked again */
     uint64_t keep_excluded;       /* rows of excluded URLs; beyond it only counted by reason */
     uint32_t delay_ms, ip_delay_ms, max_delay_ms;
     unsigned max_attempts;        /* tries of one URL before FAILED */
@@ -136,6 +142,7 @@ struct front_recovery { /* what front_open() found */
     bool is_new, was_unclean;
     uint64_t n_urls, n_hosts;      /* n_urls is the last url_id: the journal is dense from 1 */
     uint64_t first_unchecked_url; /* was_unclean: 1, for any row may be concerned; front_recheck() finds which */
+    uint64_t n_again;              /* conf.refetch: a round began over so many rows; 0 = the last one is not over */
     double seconds;
 };
 
@@ -144,7 +151,7 @@ struct front_stats {
     uint64_t n_hosts, n_hosts_active, n_groups, n_leases;
     uint64_t excluded_by_reason[OUTCOME_N];
     uint64_t failed_by_reason[OUTCOME_N], done_by_outcome[OUTCOME_N];
-    uint64_t links_offered, links_seen;
+    uint64_t links_offered, links_seen, seed_scans;
     size_t ram_bytes, seen_ram_bytes, seen_disk_bytes;
     uint64_t queue_depth, commits, rows_written;
     double expected_collisions;   /* URLs that share a fingerprint with another, expected */

@@ -109,6 +109,21 @@ apply_end(struct front_db *d, const struct urldb_end *e)
 }
 
 static int
+apply_again(struct front_db *d, const struct rec_again *r)
+{
+    uint32_t state, outcome;
+    int err = urldb_queue_url(d->db, r->url_id, r->host_id, r->flags, &state, &outcome);
+
+    if (err != 0)
+        return err == ORB_ENOTFOUND ? ORB_ECORRUPT : err;
+    if (state >= URLDB_STATES || outcome >= OUTCOME_N || d->counts.state[state] == 0)
+        return ORB_ECORRUPT;
+    front_count_move(&d->counts, state, outcome, URLDB_READY, OUTCOME_NONE);
+    d->is_dirty = true;
+    return 0;
+}
+
+static int
 apply_news(struct front_db *d, const struct rec_news *r)
 {
     struct urldb_host h = r->host;
@@ -166,7 +181,7 @@ front_db_apply(void *arg, unsigned type, const void *payload, size_t n_bytes, bo
     const struct rec_flags *flags = payload;
     void *work = NULL;
 
-    if (type == REC_LOAD || type == REC_RUN || type == REC_WHY)
+    if (type == REC_LOAD || type == REC_RUN || type == REC_WHY || type == REC_AGAIN_SCAN)
         memcpy(&work, payload, sizeof work);
     switch ((enum front_record)type) {
     case REC_URL: return apply_url(d, payload);
@@ -187,6 +202,11 @@ front_db_apply(void *arg, unsigned type, const void *payload, size_t n_bytes, bo
         return 0;
     case REC_RUN: keep_answer(&d->runs, work, is_again); return 0;
     case REC_WHY: keep_answer(&d->whys, work, is_again); return 0;
+    case REC_AGAIN_SCAN:
+        if (!is_again)
+            d->again = work;
+        return 0;
+    case REC_AGAIN: return apply_again(d, payload);
     case REC_QUEUE_CLEAR: return urldb_clear_queue(d->db);
     case REC_QUEUE: return urldb_add_queue(d->db, slice_of(payload, n_bytes));
     case REC_DROP_CHUNKS: return apply_drop_chunks(d, payload, n_bytes / sizeof(uint32_t));
@@ -265,6 +285,8 @@ front_db_idle(void *arg)
         (void)!urldb_checkpoint(d->db, false, &left); /* what fails here fails again at the next commit, and is told there */
     if (!list_is_empty(&d->whys))
         front_db_why(d);
+    if (d->again != NULL)
+        front_db_again(d);
     if (d->idle_fn != NULL && now_ms - d->idle_last_ms >= d->idle_every_ms) {
         d->idle_last_ms = now_ms;
         d->idle_fn(d->idle_arg);

@@ -6,6 +6,7 @@
  *   front_lease.c   picking, topping up, giving back          front_mark.c    queues into frontier.db and back
  *   front_window.c  a window that was read: sending it        front_return.c  what comes back unfinished
  *   front_recover.c what a new process makes of the files     front_why.c     the life of one URL
+ *   front_again.c   seeds that the journal knows already      front_refetch.c a new round over what is stored
  */
 #ifndef ORB_CLUSTER_FRONT_INTERNAL_H
 #define ORB_CLUSTER_FRONT_INTERNAL_H
@@ -37,7 +38,7 @@
 
 enum front_record {
     REC_URL = JOURNAL_FIRST_TYPE, REC_HOST, REC_END, REC_FLAGS, REC_DROPPED, REC_NEWS, REC_CHUNK, REC_LOAD, REC_RUN,
-    REC_QUEUE_CLEAR, REC_QUEUE, REC_DROP_CHUNKS, REC_MARK, REC_CHECKED, REC_WHY
+    REC_QUEUE_CLEAR, REC_QUEUE, REC_DROP_CHUNKS, REC_MARK, REC_CHECKED, REC_WHY, REC_AGAIN_SCAN, REC_AGAIN
 };
 
 struct rec_url {
@@ -56,6 +57,11 @@ struct rec_host {
 struct rec_flags {
     uint64_t url_id;
     uint32_t flags;
+};
+
+struct rec_again {
+    uint64_t url_id;
+    uint32_t host_id, flags;
 };
 
 struct rec_news { /* addresses, robots, cookies follow */
@@ -93,7 +99,7 @@ int front_dropped_parse(struct front_counts *c, struct slice json) ORB_MUST_USE;
 
 /* --- work for the thread that is answered ---------------------------------------------------------------------------------- */
 
-enum front_answer_kind { ANSWER_LOAD, ANSWER_RUN, ANSWER_MERGE, ANSWER_WHY };
+enum front_answer_kind { ANSWER_LOAD, ANSWER_RUN, ANSWER_MERGE, ANSWER_WHY, ANSWER_AGAIN };
 
 struct front_answer { /* begins every such work; comes back on the loop */
     struct list node;
@@ -164,6 +170,8 @@ struct why {
 
 /* --- the thread's state ------------------------------------------------------------------------------------------------------ */
 
+struct again;
+
 struct front_db {
     struct urldb *db;
     struct journal *journal;
@@ -172,6 +180,7 @@ struct front_db {
     uint64_t last_ended_ms, saved_ended_ms;
     struct list runs;       /* struct delta by answer.node: to write once their rows are committed and synced */
     struct list whys;
+    struct again *again;    /* being looked for; the front's */
     uint64_t runs_again_ms;
     char seen_dir[4096];
     void (*idle_fn)(void *arg);
@@ -196,6 +205,7 @@ void front_db_idle(void *arg);
 const char *front_db_sentence(void *arg);
 void front_db_load(struct front_db *d, struct load *load);
 void front_db_why(struct front_db *d);
+void front_db_again(struct front_db *d); /* d->again is not NULL */
 
 /* --- leases -------------------------------------------------------------------------------------------------------------------- */
 
@@ -301,6 +311,8 @@ struct front {
     uint64_t n_offered, n_seen;
     uint64_t checked_to_ms;
     bool is_closing;              /* no new merge */
+    struct again *again, *again_sent; /* seeds to look for; being looked for, or found */
+    uint64_t n_again_scans;
 };
 
 /* front_seen.c */
@@ -336,6 +348,16 @@ void front_spill(struct front *f, uint32_t host_id);
 void front_spill_directly(struct front *f, uint32_t host_id); /* while there is no thread yet */
 void front_requeue(struct front *f, uint32_t host_id, uint64_t url_id, bool at_front);
 
+/* Admits what the seen-set knows but the journal does not; what the rules exclude stays as it is. */
+int front_admit(struct front *f, const struct front_link *link) ORB_MUST_USE;
+
+/* front_again.c */
+int front_seed_mark(struct front *f, uint64_t *out) ORB_MUST_USE; /* by f->url_key, which it spoils */
+int front_again_offer(struct front *f, const struct front_link *link) ORB_MUST_USE; /* ORB_EEXIST: no need */
+void front_on_again(struct front *f, struct again *a);
+void front_again_tick(struct front *f);
+void front_again_free(struct again **a);
+
 /* front_report.c */
 int front_put_end(struct front *f, uint64_t url_id, unsigned from_state, unsigned from_outcome,
                   const struct urldb_end *end) ORB_MUST_USE;
@@ -358,10 +380,17 @@ void front_add_suspect(struct front *f, uint32_t host_id, uint64_t url_id, unsig
 
 /* front_mark.c */
 int front_put_mark(struct front *f, bool is_clean) ORB_MUST_USE;
+#define FRONT_QUEUED_BYTES 40
+/* One more id for the queue of the last mark, when its row is not behind it; FRONT_QUEUED_BYTES and a record are reserved. */
+void front_put_queued(struct front *f, uint32_t host_id, uint64_t url_id);
+int front_forget_mark(struct front *f) ORB_MUST_USE; /* before the thread starts: all queues are made from the journal */
 int front_read_mark(struct front *f) ORB_MUST_USE; /* ORB_ECORRUPT: the caller reads the journal instead */
 
 /* front_recover.c */
 int front_recover(struct front *f, struct front_recovery *out, struct buf *error) ORB_MUST_USE; /* before the thread starts */
+
+/* front_refetch.c */
+int front_refetch(struct front *f, uint64_t *n_again) ORB_MUST_USE;
 
 /* front_why.c */
 void front_on_why(struct front *f, struct why *w);

@@ -7,7 +7,7 @@
  *   blob = entry...          numbers as base-128 varints, ids of a list as zigzag differences
  *   entry = 1 host_id n_admitted first_chunk last_chunk n head-ids n tail-ids
  *         | 2 host_id n ids                               (leased, being loaded, suspects: to the front)
- *         | 3 host_id url_id retry_at                      (waiting; Unix ms)
+ *         | 3 host_id url_id retry_at                      (waiting; Unix ms. Queued again since the mark: 0)
  */
 #include "cluster/front_internal.h"
 
@@ -24,15 +24,24 @@ struct mark_writer {
     int err;
 };
 
-static void
-put(struct mark_writer *w, uint64_t value)
+/* At most ten bytes. */
+static size_t
+put_number(unsigned char *bytes, uint64_t value)
 {
-    unsigned char bytes[10];
     size_t n = 0;
 
     for (; value >= 128; value >>= 7)
         bytes[n++] = (unsigned char)(value | 128);
     bytes[n++] = (unsigned char)value;
+    return n;
+}
+
+static void
+put(struct mark_writer *w, uint64_t value)
+{
+    unsigned char bytes[10];
+    size_t n = put_number(bytes, value);
+
     if (w->err == 0)
         w->err = buf_append(&w->blob, bytes, n);
 }
@@ -181,6 +190,32 @@ front_put_mark(struct front *f, bool is_clean)
     }
     buf_fini(&w.blob);
     return w.err;
+}
+
+void
+front_put_queued(struct front *f, uint32_t host_id, uint64_t url_id)
+{
+    unsigned char bytes[FRONT_QUEUED_BYTES];
+    size_t n = 0;
+
+    if (url_id > f->marked_url_id) /* a start reads that row anyway */
+        return;
+    n += put_number(bytes + n, ENTRY_RETRY);
+    n += put_number(bytes + n, host_id);
+    n += put_number(bytes + n, url_id);
+    n += put_number(bytes + n, 0);
+    memcpy(journal_put(f->journal, REC_QUEUE, n), bytes, n);
+}
+
+int
+front_forget_mark(struct front *f)
+{
+    int err = urldb_clear_queue(f->db.db);
+
+    f->marked_url_id = f->marked_chunk_id = 0;
+    if (err == 0)
+        err = urldb_set_meta(f->db.db, "mark_url_id", SLICE_LITERAL("0"));
+    return err != 0 ? err : urldb_set_meta(f->db.db, "mark_chunk_id", SLICE_LITERAL("0"));
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* front_offer.c - the door: bytes first, and only the unseen are parsed, judged, journalled and queued
  *
  *   bytes --hash--> seen? --no--> parse --> key --hash--> seen? --no--> judge --> budget --> row, fingerprints, host's queue
+ *                     `--yes, and a seed: front_again.c          `--yes
  *
  * Everything that may fail comes before the first change: reserve, then act.
  */
@@ -137,7 +138,7 @@ front_requeue(struct front *f, uint32_t host_id, uint64_t url_id, bool at_front)
 
 struct admission {
     const struct front_link *link;
-    uint64_t fingerprints[2];
+    uint64_t fingerprints[3]; /* text, key, seed */
     unsigned n_fingerprints;
     uint32_t host_id;
     enum outcome outcome; /* OUTCOME_OK or why it is excluded */
@@ -160,6 +161,8 @@ decide(struct front *f, struct admission *a)
         if (h->max_urls != 0 && h->n_admitted >= h->max_urls && a->link->kind != LINK_REDIRECT)
             a->outcome = OUTCOME_HOST_FULL;
     }
+    if (err == 0 && a->outcome == OUTCOME_OK && a->link->is_seed) /* it is known as one from now on */
+        err = front_seed_mark(f, &a->fingerprints[a->n_fingerprints++]);
     return err;
 }
 
@@ -233,6 +236,42 @@ failed(struct front *f, int err)
     return FRONT_ERROR;
 }
 
+/* Links are many, seeds are few: only those are looked at more closely. */
+static enum front_verdict
+seen(struct front *f, const struct front_link *link)
+{
+    int err = ORB_EEXIST;
+
+    f->n_seen++;
+    if (link->is_seed && link->refused == OUTCOME_NONE) {
+        err = url_parse_canonical(&f->url, link->url);
+        if (err == 0)
+            err = url_key(&f->url_key, &f->url, f->conf.key_rules);
+        if (err == 0)
+            err = front_again_offer(f, link);
+    }
+    return err == 0 ? FRONT_AGAIN : err == ORB_ENOMEM ? failed(f, err) : FRONT_SEEN;
+}
+
+int
+front_admit(struct front *f, const struct front_link *link)
+{
+    struct admission a = { .link = link };
+    int err = url_parse_canonical(&f->url, link->url);
+
+    if (err == 0)
+        err = front_fingerprints(f, &f->url, link->url, a.fingerprints, &a.n_fingerprints);
+    if (err == 0)
+        err = decide(f, &a);
+    if (err == 0)
+        err = reserve(f, &a);
+    if (err != 0)
+        return err == ORB_ENOMEM ? err : 0;
+    if (a.outcome == OUTCOME_OK)
+        (void)admit(f, &a);
+    return 0;
+}
+
 enum front_verdict
 front_offer(struct front *f, const struct front_link *link)
 {
@@ -245,10 +284,8 @@ front_offer(struct front *f, const struct front_link *link)
     CHECK(f->in_report);
     f->n_offered++;
     first = fingerprint(&f->key, link->url);
-    if (front_seen_has(f, first)) {
-        f->n_seen++;
-        return FRONT_SEEN;
-    }
+    if (front_seen_has(f, first))
+        return seen(f, link);
     err = url_parse_canonical(&f->url, link->url);
     if (err == 0)
         err = front_fingerprints(f, &f->url, link->url, a.fingerprints, &a.n_fingerprints);
@@ -257,8 +294,7 @@ front_offer(struct front *f, const struct front_link *link)
     if (a.n_fingerprints == 2 && front_seen_has(f, a.fingerprints[1])) { /* another spelling of a page that we know */
         if (front_seen_reserve(f, a.fingerprints, 1) == 0)
             front_seen_add(f, a.fingerprints[0]);
-        f->n_seen++;
-        return FRONT_SEEN;
+        return seen(f, link);
     }
     err = decide(f, &a);
     if (err == 0)

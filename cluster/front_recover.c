@@ -146,14 +146,16 @@ on_host(void *arg, const struct urldb_host *row)
 /* --- rows --------------------------------------------------------------------------------------------------------------------- */
 
 static int
-add_fingerprints(struct front *f, struct slice url)
+add_fingerprints(struct front *f, const struct urldb_url *u)
 {
-    uint64_t fps[2];
+    uint64_t fps[3];
     unsigned n = 0;
-    int err = url_parse_canonical(&f->url, url);
+    int err = url_parse_canonical(&f->url, u->url);
 
     if (err == 0)
-        err = front_fingerprints(f, &f->url, url, fps, &n);
+        err = front_fingerprints(f, &f->url, u->url, fps, &n);
+    if (err == 0 && (u->flags & URLDB_SEED) && u->state != URLDB_EXCLUDED)
+        err = front_seed_mark(f, &fps[n++]);
     if (err == 0)
         err = front_seen_reserve(f, fps, n);
     for (unsigned i = 0; i < n && err == 0; i++)
@@ -184,7 +186,7 @@ on_row(void *arg, const struct urldb_url *u)
     if (u->url_id > f->marked_url_id)
         queue_row(f, u);
     front_drop_cold(f);
-    return f->is_derailed ? ORB_ENOMEM : u->url_id > front_seen_covered(f) ? add_fingerprints(f, u->url) : 0;
+    return f->is_derailed ? ORB_ENOMEM : u->url_id > front_seen_covered(f) ? add_fingerprints(f, u) : 0;
 }
 
 /* Chunks of a recovery are written at once; those above the mark are dropped by the next one. */
@@ -268,11 +270,12 @@ recover(struct front *f, struct front_recovery *out, struct buf *text)
         err = read_numbers(f, text, out);
     if (err == 0)
         err = read_books(f, text);
+    if (err == 0 && f->conf.refetch)
+        err = front_refetch(f, &out->n_again);
     if (err == 0)
         err = front_seen_open(f);
     if (err == 0 && (err = read_queues(f)) == ORB_ECORRUPT) { /* derived, so the journal makes it again */
-        f->marked_url_id = f->marked_chunk_id = 0;
-        err = urldb_clear_queue(f->db.db);
+        err = front_forget_mark(f);
         if (err == 0)
             err = read_queues(f);
     }

@@ -97,6 +97,7 @@ to_json(struct front *f, const struct why *w)
     json_t *o = json_object();
     const char *state = l != NULL ? "leased" : u->state < URLDB_STATES ? state_names[u->state] : "?";
 
+    json_object_set_new(o, "ok", json_true()); /* an answer of the control socket */
     json_object_set_new(o, "url_id", json_integer((json_int_t)u->url_id));
     json_object_set_new(o, "url", json_stringn(w->text.p, w->text.n));
     json_object_set_new(o, "state", json_string(state));

@@ -218,18 +218,29 @@ urldb_add_url(struct urldb *db, const struct urldb_url *u)
     return urldb_run(db, stmt);
 }
 
-int
-urldb_end_url(struct urldb *db, const struct urldb_end *e, uint32_t *old_state, uint32_t *old_outcome)
+static int
+read_old(struct urldb *db, uint64_t url_id, uint32_t *state, uint32_t *outcome)
 {
     sqlite3_stmt *stmt = urldb_stmt(db, STMT_OLD_URL);
     int err;
 
-    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)e->url_id);
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)url_id);
     err = urldb_row(db, STMT_OLD_URL);
     if (err != 0)
         return err;
-    *old_state = (uint32_t)sqlite3_column_int(stmt, 0);
-    *old_outcome = (uint32_t)sqlite3_column_int(stmt, 1);
+    *state = (uint32_t)sqlite3_column_int(stmt, 0);
+    *outcome = (uint32_t)sqlite3_column_int(stmt, 1);
+    return 0;
+}
+
+int
+urldb_end_url(struct urldb *db, const struct urldb_end *e, uint32_t *old_state, uint32_t *old_outcome)
+{
+    sqlite3_stmt *stmt;
+    int err = read_old(db, e->url_id, old_state, old_outcome);
+
+    if (err != 0)
+        return err;
     stmt = urldb_stmt(db, STMT_END_URL);
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)e->url_id);
     sqlite3_bind_int(stmt, 2, (int)e->state);
@@ -240,6 +251,28 @@ urldb_end_url(struct urldb *db, const struct urldb_end *e, uint32_t *old_state, 
     bind_id(stmt, 7, e->ended_at_ms);
     bind_id(stmt, 8, e->flags);
     return urldb_run(db, stmt);
+}
+
+int
+urldb_queue_url(struct urldb *db, uint64_t url_id, uint64_t host_id, uint32_t flags, uint32_t *old_state,
+                uint32_t *old_outcome)
+{
+    sqlite3_stmt *stmt;
+    int err = read_old(db, url_id, old_state, old_outcome);
+
+    if (err != 0)
+        return err;
+    stmt = urldb_stmt(db, STMT_QUEUE_URL);
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)url_id);
+    bind_id(stmt, 2, host_id);
+    bind_id(stmt, 3, flags);
+    return urldb_run(db, stmt);
+}
+
+int
+urldb_refetch(struct urldb *db)
+{
+    return urldb_run(db, urldb_stmt(db, STMT_REFETCH));
 }
 
 int

@@ -78,6 +78,10 @@ uint64_t urldb_wal_bytes(struct urldb *db); /* grown since the last complete che
 
 int urldb_add_url(struct urldb *db, const struct urldb_url *u) ORB_MUST_USE;
 int urldb_end_url(struct urldb *db, const struct urldb_end *e, uint32_t *old_state, uint32_t *old_outcome) ORB_MUST_USE; /* ORB_ENOTFOUND */
+/* Ready, as if found just now: no outcome, no attempts, depth 0. ORB_ENOTFOUND. */
+int urldb_queue_url(struct urldb *db, uint64_t url_id, uint64_t host_id, uint32_t flags, uint32_t *old_state,
+                    uint32_t *old_outcome) ORB_MUST_USE;
+int urldb_refetch(struct urldb *db) ORB_MUST_USE; /* all that is DONE or FAILED is READY; what was DONE gets URLDB_AGAIN */
 int urldb_flag_url(struct urldb *db, uint64_t url_id, uint32_t flags) ORB_MUST_USE;
 int urldb_get_url(struct urldb *db, uint64_t url_id, struct urldb_url *out) ORB_MUST_USE; /* ORB_ENOTFOUND */
 uint64_t urldb_max_url(struct urldb *db);
@@ -107,6 +111,8 @@ int urldb_each_url(struct urldb *db, uint64_t from, uint64_t max, urldb_url_fn *
 int urldb_each_host(struct urldb *db, uint64_t from, urldb_host_fn *each, void *arg) ORB_MUST_USE;
 /* As urldb_each_url(), of one state and ended at or after ended_from_ms. */
 int urldb_each_ended(struct urldb *db, uint32_t state, uint64_t ended_from_ms, urldb_url_fn *each, void *arg) ORB_MUST_USE;
+/* As urldb_each_url(), of [from, from + n_rows), and only what is FAILED or EXCLUDED. */
+int urldb_each_lost(struct urldb *db, uint64_t from, uint64_t n_rows, urldb_url_fn *each, void *arg) ORB_MUST_USE;
 /* The url_id of a text within [from, from + n_rows), by scanning; ORB_ENOTFOUND. */
 int urldb_find_url(struct urldb *db, struct slice url, uint64_t from, uint64_t n_rows, uint64_t *url_id) ORB_MUST_USE;
 

@@ -16,6 +16,10 @@
     X(OLD_URL, "SELECT state,outcome FROM url WHERE url_id=?1")                                                        \
     X(END_URL, "UPDATE url SET state=?2,outcome=?3,status=?4,attempts=?5,retry_at=?6,ended_at=?7,flags=?8 "            \
                "WHERE url_id=?1")                                                                                      \
+    X(QUEUE_URL, "UPDATE url SET state=0,outcome=NULL,status=NULL,attempts=NULL,retry_at=NULL,ended_at=NULL,depth=NULL," \
+                 "hops=NULL,host_id=?2,flags=?3 WHERE url_id=?1")                                                      \
+    X(REFETCH, "UPDATE url SET flags=CASE state WHEN 1 THEN coalesce(flags,0)|4 ELSE flags END,state=0,outcome=NULL,"  \
+               "status=NULL,attempts=NULL,retry_at=NULL,ended_at=NULL WHERE state IN (1,3)")                           \
     X(FLAG_URL, "UPDATE url SET flags=?2 WHERE url_id=?1")                                                             \
     X(GET_URL, "SELECT url_id,url,host_id,via,depth,hops,kind,flags,state,outcome,status,attempts,retry_at,ended_at "  \
                "FROM url WHERE url_id=?1")                                                                             \
@@ -44,6 +48,8 @@
                  "retry_at FROM host WHERE host_id>=?1 ORDER BY host_id")                                              \
     X(EACH_ENDED, "SELECT url_id,url,host_id,via,depth,hops,kind,flags,state,outcome,status,attempts,retry_at,"        \
                   "ended_at FROM url WHERE state=?1 AND ended_at>=?2 ORDER BY url_id")                                 \
+    X(EACH_LOST, "SELECT url_id,url,host_id,via,depth,hops,kind,flags,state,outcome,status,attempts,retry_at,"         \
+                 "ended_at FROM url WHERE url_id>=?1 AND url_id<?2 AND state IN (3,4) ORDER BY url_id")                \
     X(FIND_URL, "SELECT url_id FROM url WHERE url_id>=?1 AND url_id<?2 AND url=?3 LIMIT 1")
 
 #define URLDB_STATEMENT_ENUM(id, sql) STMT_##id,

@@ -161,6 +161,16 @@ urldb_each_ended(struct urldb *db, uint32_t state, uint64_t ended_from_ms, urldb
 }
 
 int
+urldb_each_lost(struct urldb *db, uint64_t from, uint64_t n_rows, urldb_url_fn *each, void *arg)
+{
+    sqlite3_stmt *stmt = urldb_stmt(db, STMT_EACH_LOST);
+
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)from);
+    sqlite3_bind_int64(stmt, 2, (sqlite3_int64)(from + n_rows));
+    return each_url(db, stmt, each, arg);
+}
+
+int
 urldb_each_host(struct urldb *db, uint64_t from, urldb_host_fn *each, void *arg)
 {
     sqlite3_stmt *stmt = urldb_stmt(db, STMT_EACH_HOST);

@@ -89,6 +89,8 @@ on_lease(void *arg, unsigned slot, const struct front_lease *in)
         l->urls[l->n_urls].url_id = u->url_id;
         l->urls[l->n_urls].host = u->host;
         l->urls[l->n_urls].is_suspect = u->is_suspect;
+        l->urls[l->n_urls].is_again = u->is_again;
+        l->urls[l->n_urls].depth = u->depth;
         snprintf(l->urls[l->n_urls].url, 300, SLICE_FMT, SLICE_ARG(u->url));
         l->n_urls++;
         s->n_urls_leased++;

@@ -29,7 +29,8 @@ struct sim_lease {
         uint64_t url_id;
         uint32_t host;
         char url[300];
-        bool is_suspect;
+        bool is_suspect, is_again;
+        uint16_t depth;
     } urls[64];
 };
 
