@@ -13,16 +13,26 @@ try:
     d = os.path.join(TMP, "crawl")
     p = start_crawl(d, "--delay", "20ms", "--workers", "2", "-s", web.seeds(), env={"LD_PRELOAD": library, "SYNC_SLEEP_MS": sleep_ms})
     check(wait_for(lambda: os.path.exists(os.path.join(d, "coordinator/orb.sock")) and len(workers_of(p.pid)) == 2, 60), "the crawl did not start\n" + crawl_log()[-2000:])
-    slowest, until = 0.0, time.monotonic() + 15
+    n_answers, slowest, until = 0, 0.0, time.monotonic() + 15
     request = b'{"cmd":"status"}\n'
     while time.monotonic() < until and p.poll() is None:
         s = socket.socket(socket.AF_UNIX)
         begun = time.monotonic()
-        s.connect(os.path.join(d, "coordinator/orb.sock"))
-        s.sendall(request)
         answer = b""
-        while not answer.endswith(b"\n"):
-            answer += s.recv(65536)
+        try:
+            s.connect(os.path.join(d, "coordinator/orb.sock"))
+            s.sendall(request)
+            while not answer.endswith(b"\n"):
+                part = s.recv(65536)
+                check(part or p.poll() is not None or n_answers > 5, "the connection was closed without an answer")
+                if not part:
+                    break
+                answer += part
+        except OSError:
+            check(n_answers > 5, "orb status cannot be asked")
+        if not answer.endswith(b"\n"):
+            break # the crawl has come to its end
+        n_answers += 1
         slowest = max(slowest, time.monotonic() - begun)
         s.close()
         deaths = sum(w["deaths"] for w in json.loads(answer)["workers"])
@@ -34,6 +44,6 @@ try:
     check("no sign of life" not in crawl_log(), "a worker was taken for hung")
     audit(d)
     check(slowest < 0.1, f"orb status took {slowest * 1000:.0f} ms")
-    print(f"RESULT: slowest status {slowest * 1000:.1f} ms, {len(web.log())} requests")
+    print(f"RESULT: slowest of {n_answers} answers {slowest * 1000:.1f} ms, {len(web.log())} requests")
 finally:
     web.close()
