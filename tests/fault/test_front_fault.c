@@ -94,6 +94,72 @@ TEST(front_offer__survives_any_failed_allocation)
     map_fini(&sim.last_end);
 }
 
+static bool is_wide;
+
+static enum outcome
+judge(void *arg, const struct url *u, const struct front_link *link)
+{
+    return is_wide ? OUTCOME_OK : OUTCOME_OUT_OF_SCOPE;
+}
+
+static enum front_verdict
+offer_numbered(uint64_t nth, bool is_seed)
+{
+    char url[64];
+    struct front_link link = { .is_seed = is_seed };
+    enum front_verdict v;
+
+    link.url = slice_of(url, (size_t)snprintf(url, sizeof url, "http://h%u.example/%u", (unsigned)nth % 40, (unsigned)nth));
+    if (front_report_begin(sim.front, 0, 0) != 0)
+        return FRONT_ERROR;
+    v = front_offer(sim.front, &link);
+    (void)!front_report_end(sim.front, sim.now_ms, sim.wall_ms);
+    return v;
+}
+
+/* A seed that was excluded: whatever fails on its way, it is queued in the end. */
+TEST(front_again__survives_any_failed_allocation)
+{
+    struct front_books b;
+    uint64_t n = 0, n_last = 0;
+
+    sim_init(&sim, scratch_dir(), 3);
+    sim.conf.judge = judge;
+    is_wide = false;
+    assert_int_equal(sim_open(&sim), 0);
+    for (uint64_t i = 0; i < 500; i++)
+        assert_int_equal(offer_numbered(i, false), FRONT_EXCLUDED);
+    sim_deliver(&sim);
+    is_wide = true;
+    FAULT_SWEEP(nth) {
+        enum front_verdict v = offer_numbered(n, true);
+
+        if (v == FRONT_ERROR)
+            v = offer_numbered(n, true);
+        assert_int_equal(v, FRONT_AGAIN);
+        n++;
+        for (int i = 0; i < 500 && (i == 0 || b.queued < n); i++) {
+            front_tick(sim.front, ++sim.now_ms, ++sim.wall_ms);
+            (void)!front_sync(sim.front);
+            usleep(200);
+            sim_books(&sim, &b);
+        }
+        assert_int_equal(b.queued, n);
+        for (int i = 0; i < 3; i++)
+            front_tick(sim.front, ++sim.now_ms, ++sim.wall_ms);
+        n_last = nth;
+    }
+    assert_true(n_last > 5 && n < 500);
+    sim_close(&sim);
+    assert_int_equal(sim_open(&sim), 0);
+    sim_run(&sim, 0, UINT64_MAX);
+    sim_books(&sim, &b);
+    assert_int_equal(b.done, n);
+    sim_close(&sim);
+    map_fini(&sim.leased);
+    map_fini(&sim.last_end);
+}
+
 /* A whole small crawl in a child, every allocation failing in turn; what it leaves is taken up and finished. */
 TEST(front__crawls_on_whatever_allocation_failed)
 {
@@ -141,4 +207,5 @@ TEST(front__crawls_on_whatever_allocation_failed)
 }
 
 TESTS(T(front_open__survives_any_failed_allocation), T(front_offer__survives_any_failed_allocation),
+      T(front_again__survives_any_failed_allocation),
       T(front__crawls_on_whatever_allocation_failed))

@@ -98,9 +98,15 @@ static void
 seed_some(void)
 {
     char url[128];
+    struct front_link link = { .is_seed = true, .is_wanted = sim_random(&sim, 2) == 0 };
 
-    snprintf(url, sizeof url, "http://h%u.example/p/%u", (unsigned)sim_random(&sim, 40), (unsigned)sim_random(&sim, 1000));
-    sim_seed(&sim, url);
+    for (unsigned n = 0; n < 5; n++) { /* many of them known, and some of those lost */
+        snprintf(url, sizeof url, "http://h%u.example/p/%u", (unsigned)sim_random(&sim, 40), (unsigned)sim_random(&sim, 1000));
+        link.url = slice_str(url);
+        assert_int_equal(front_report_begin(sim.front, 0, 0), 0);
+        assert_int_not_equal(front_offer(sim.front, &link), FRONT_ERROR);
+        assert_int_equal(front_report_end(sim.front, sim.now_ms, sim.wall_ms), 0);
+    }
 }
 
 static void
