@@ -17,7 +17,7 @@ on_done(void *arg, struct list *node)
     case ANSWER_RUN: front_seen_on_run(f, LIST_ELEMENT(a, struct delta, answer)); break;
     case ANSWER_MERGE: front_seen_on_merge(f, LIST_ELEMENT(a, struct merge, answer)); break;
     case ANSWER_WHY: front_on_why(f, LIST_ELEMENT(a, struct why, answer)); break;
-    case ANSWER_AGAIN: front_on_again(f, f->again_sent); break;
+    case ANSWER_AGAIN: front_on_again(f); break;
     }
 }
 

@@ -5,7 +5,7 @@
  * for all of them:
  *
  *   front_offer --> COLLECTED --front_tick--> ASKED --the thread, in slices--> FOUND --front_tick, in slices--> rows READY
- *                       ^                       `-- an error: COLLECTED ----------- no memory: goes on at the next tick
+ *                       ^                       `-- no memory: COLLECTED ---------- no memory: goes on at the next tick
  *                       `-- the next ones, while this batch is under way
  *
  * A seed that was looked for is remembered in the seen-set, by the fingerprint of its key with SEED_MARK behind it: a start
@@ -227,10 +227,19 @@ ask(struct front *f, struct again *a)
     journal_publish(f->journal);
 }
 
+/* A journal that cannot be read would be scanned for ever: that is final, as it is for one that cannot be written. */
 void
-front_on_again(struct front *f, struct again *a)
+front_on_again(struct front *f)
 {
-    a->phase = a->answer.err == 0 ? AGAIN_FOUND : AGAIN_COLLECTED;
+    struct again *a = f->again_sent;
+    int err = a->answer.err;
+
+    a->phase = err == 0 ? AGAIN_FOUND : AGAIN_COLLECTED;
+    if (err == 0 || err == ORB_ENOMEM || err == ORB_EBUSY)
+        return;
+    front_again_free(&f->again_sent);
+    if (f->conf.on_trouble != NULL)
+        f->conf.on_trouble(f->conf.arg, err, "frontier.db cannot be read where a seed was looked for");
 }
 
 /* --- the loop: rows found ---------------------------------------------------------------------------------------------------- */

@@ -354,7 +354,7 @@ int front_admit(struct front *f, const struct front_link *link) ORB_MUST_USE;
 /* front_again.c */
 int front_seed_mark(struct front *f, uint64_t *out) ORB_MUST_USE; /* by f->url_key, which it spoils */
 int front_again_offer(struct front *f, const struct front_link *link) ORB_MUST_USE; /* ORB_EEXIST: no need */
-void front_on_again(struct front *f, struct again *a);
+void front_on_again(struct front *f); /* f->again_sent has its answer */
 void front_again_tick(struct front *f);
 void front_again_free(struct again **a);
 
