@@ -27,6 +27,8 @@ try_create(const char *dir, const char *name)
 static int
 child(const char *dir)
 {
+    char secret[512];
+
     if (!sandbox_enter_worker(dir, NULL, NULL))
         return 77;
     if (try_create(dir, "pages/x") != 0)
@@ -39,9 +41,8 @@ child(const char *dir)
         return 4;
     if (try_create("/tmp", "orb-sandbox-test") != EACCES)
         return 5;
-    if (open("/root/.profile", O_RDONLY) >= 0)
-        return 6;
-    return 0;
+    snprintf(secret, sizeof secret, "%s/coordinator/secret", dir);
+    return open(secret, O_RDONLY) >= 0 ? 6 : 0;
 }
 
 TEST(sandbox__a_worker_writes_pages_and_warc_and_nothing_else)
@@ -56,6 +57,8 @@ TEST(sandbox__a_worker_writes_pages_and_warc_and_nothing_else)
         snprintf(path, sizeof path, "%s/%s", dir, below[i]);
         assert_int_equal(mkdir(path, 0755), 0);
     }
+    snprintf(path, sizeof path, "%s/coordinator/secret", dir);
+    write_file(path, "x", 1);
     pid = fork();
     if (pid == 0)
         _exit(child(dir));
