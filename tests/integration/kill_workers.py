@@ -5,7 +5,7 @@
 import os, random
 from lib import *
 
-seconds, hosts, pages = (60, 50, 60) if LONG else (15, 50, 20)
+seconds, hosts, pages = (60, 50, 130) if LONG else (15, 50, 20)
 seed = int(os.environ.get("ORB_SEED", random.randrange(1 << 30)))
 random.seed(seed)
 print("seed", seed)
