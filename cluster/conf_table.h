@@ -79,7 +79,7 @@ KNOB(BYTES, max_bytes, "max-bytes", 0, "none", 0, INT64_MAX, END, CONF_NONE_IS_0
 KNOB(BYTES, max_disk_bytes, "max-disk", 0, "none", 0, INT64_MAX, END, CONF_NONE_IS_0, "BYTES",
      "size of the crawl's directory")
 KNOB(COUNT, max_per_host, "max-per-host", 0, "none", 0, UINT64_MAX, END, CONF_NONE_IS_0 | CONF_PER_HOST, "N",
-     "URLs of one host")
+     "URLs of one host; where a redirect leads counts with its source")
 
 KNOB(LIST, headers, "header", 0, NULL, 2, 8192, REQUEST, 0, "\"NAME: VALUE\"", "a further request header")
 KNOB(LIST, auth_files, "auth", 0, NULL, 3, 4096, REQUEST, CONF_PER_HOST | CONF_LOCAL, "HOST=FILE",

@@ -260,27 +260,43 @@ host_is_open(struct whost *h)
     return h->state == WHOST_OPEN;
 }
 
+/* The lease is over: what is under way for the host alone ends, and the lease's reference goes. */
 void
-host_free(struct whost *h)
+host_leave(struct whost *h)
 {
     struct worker *w = h->lease->worker;
+    struct object *reference = &h->object;
     struct list *node;
 
     if (h->is_resolving)
         dns_cancel(w->dns, on_addresses, h);
     if (h->is_resolving_robots)
         dns_cancel(w->dns, on_robots_addresses, h);
-    mem_free(MEM_HOST, h->robots_addresses);
     CHECK(h->fetch == NULL && h->n_in_flight == 0);
     while ((node = list_take_front(&h->ready)) != NULL)
         mem_free(MEM_HOST, LIST_ELEMENT(node, struct wurl, node));
     list_remove(&h->node);
     if (h->lease->last_host == h)
         h->lease->last_host = NULL;
+    h->lease = NULL;
+    object_unref(&reference);
+}
+
+static void
+host_release(struct object *o)
+{
+    struct whost *h = (struct whost *)(void *)o;
+
+    mem_free(MEM_HOST, h->robots_addresses);
     robots_unref(&h->robots);
     cookies_free(&h->cookies);
     buf_fini(&h->robots_body);
     url_fini(&h->origin);
     url_fini(&h->robots_url);
-    mem_free(MEM_HOST, h);
 }
+
+struct object_type host_type = {
+    .name = "Host",
+    .object_bytes = sizeof(struct whost),
+    .release = host_release,
+};

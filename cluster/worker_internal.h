@@ -24,6 +24,7 @@
 #include "crawler/fetch.h"
 #include "crawler/parse.h"
 #include "crawler/robots.h"
+#include "gc/object.h"
 #include "pool/list.h"
 #include "pool/map.h"
 #include "storage/store.h"
@@ -43,7 +44,8 @@ struct wurl { /* one URL of a lease, not started */
 
 enum whost_state { WHOST_NEEDS_NAME, WHOST_RESOLVING, WHOST_NEEDS_ROBOTS, WHOST_ROBOTS, WHOST_OPEN, WHOST_FAILED };
 
-struct whost { /* one host of a lease */
+struct whost { /* one host of a lease: a reference from there, one from each of its jobs */
+    struct object object;
     struct list node;          /* wlease.hosts */
     struct wlease *lease;
     uint64_t host_id;
@@ -96,7 +98,7 @@ struct job {
     struct list node;          /* worker.jobs (fetching), .storing or .committing */
     struct worker *worker;
     struct wlease *lease;
-    struct whost *host;
+    struct whost *host;        /* KEEPS */
     struct wurl *url;          /* taken from the lease */
     struct url parsed_url;
     struct fetch *fetch;
@@ -176,12 +178,14 @@ void pace_not_before(struct whost *h, uint64_t at_ms); /* the server asked for i
 
 /* worker_host.c */
 bool host_is_open(struct whost *h);      /* starts DNS and robots where they are missing */
-void host_free(struct whost *h);
+extern struct object_type host_type;
+void host_leave(struct whost *h);        /* drops the lease's reference */
 void host_learn_robots(struct whost *h, int status, struct slice body);
 
 /* worker_job.c */
 bool job_start(struct whost *h, struct wurl *u); /* STEALS u on true */
 void job_finish_unasked(struct whost *h, struct wurl *u, enum outcome outcome); /* STEALS u */
+void job_free(struct job *j);
 void worker_store_more(struct worker *w);
 void worker_flush(struct worker *w);
 

@@ -15,10 +15,13 @@
 
 #define SITEMAP_MAX_NESTING 2 /* index -> index -> sitemap */
 
-static void
+void
 job_free(struct job *j)
 {
+    struct object *host = &j->host->object;
+
     CHECK(j->fetch == NULL);
+    object_unref(&host);
     list_remove(&j->node);
     page_unref(&j->page);
     url_fini(&j->parsed_url);
@@ -37,6 +40,7 @@ job_new(struct whost *h, struct wurl *u)
     j->worker = h->lease->worker;
     j->lease = h->lease;
     j->host = h;
+    object_ref(&h->object);
     j->url = u;
     list_init(&j->node);
     url_init(&j->parsed_url, MEM_PAGE);

@@ -29,7 +29,7 @@ lease_free(struct wlease *l)
     struct worker *w = l->worker;
 
     LIST_EACH_SAFE (node, &l->hosts)
-        host_free(LIST_ELEMENT(node, struct whost, node));
+        host_leave(LIST_ELEMENT(node, struct whost, node));
     list_remove(&l->node);
     map_remove(&w->lease_by_id, l->lease_id);
     if (w->arriving == l)
@@ -135,7 +135,7 @@ host_find(struct wlease *l, uint64_t host_id)
 static struct whost *
 host_new(struct wlease *l, uint64_t host_id, struct slice origin)
 {
-    struct whost *h = mem_must(mem_zalloc(MEM_HOST, sizeof *h));
+    struct whost *h = mem_must(OBJECT_NEW(&host_type));
 
     h->lease = l;
     h->host_id = host_id;

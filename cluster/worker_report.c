@@ -209,15 +209,9 @@ worker_report_host(struct whost *h, enum outcome robots_outcome, uint32_t robots
 static void
 job_release(struct job *j)
 {
-    struct worker *w = j->worker;
-
-    w->n_committing--;
+    j->worker->n_committing--;
     j->lease->n_unreported--;
-    list_remove(&j->node);
-    url_fini(&j->parsed_url);
-    buf_fini(&j->frames);
-    mem_free(MEM_HOST, j->url);
-    mem_free(MEM_PAGE, j);
+    job_free(j);
 }
 
 /* All committed jobs of one lease in one report; the others stay. */
