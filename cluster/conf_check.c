@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int ORB_PRINTF(2, 3)
 refuse(struct buf *error, const char *fmt, ...)
@@ -71,6 +72,72 @@ is_cidr(const char *text)
         return true;
     bits = strtol(slash + 1, &end, 10);
     return end != slash + 1 && *end == '\0' && bits >= 0 && bits <= (family == AF_INET ? 32 : 128);
+}
+
+/* 127.0.0.1, 127.0.0.1:5353, ::1, [::1], [::1]:53: what c-ares takes; it would say no more than "bad string". */
+static bool
+is_name_server(struct slice s)
+{
+    const char *colon = memchr(s.p, ':', s.n), *bracket = s.n > 0 && s.p[0] == '[' ? memchr(s.p, ']', s.n) : NULL;
+    struct slice host = s, port = SLICE_NONE;
+    unsigned char address[16];
+    char text[64], *end;
+    bool is_v6 = bracket != NULL;
+
+    if (bracket != NULL) {
+        host = slice_of(s.p + 1, (size_t)(bracket - s.p) - 1);
+        port = slice_sub(s, host.n + 2, SIZE_MAX);
+    } else if (colon != NULL && memchr(colon + 1, ':', s.n - (size_t)(colon + 1 - s.p)) != NULL) {
+        is_v6 = true;
+    } else if (colon != NULL) {
+        host = slice_of(s.p, (size_t)(colon - s.p));
+        port = slice_sub(s, host.n, SIZE_MAX);
+    }
+    if (host.n >= sizeof text || port.n == 1 || port.n > 6 || (port.n > 0 && port.p[0] != ':'))
+        return false;
+    snprintf(text, sizeof text, SLICE_FMT, SLICE_ARG(host));
+    if (inet_pton(is_v6 ? AF_INET6 : AF_INET, text, address) != 1)
+        return false;
+    if (port.n == 0)
+        return true;
+    snprintf(text, sizeof text, SLICE_FMT, SLICE_ARG(slice_sub(port, 1, SIZE_MAX)));
+    return text[0] >= '0' && text[0] <= '9' && strtoul(text, &end, 10) - 1 < 65535 && *end == '\0';
+}
+
+static int
+check_name_servers(const char *list, struct buf *error)
+{
+    for (struct slice rest = slice_str(list);;) {
+        const char *comma = memchr(rest.p, ',', rest.n);
+        struct slice one = slice_trim(comma == NULL ? rest : slice_of(rest.p, (size_t)(comma - rest.p)));
+
+        if (!is_name_server(one))
+            return refuse(error, "--dns: \"" SLICE_FMT "\" is no address; allowed: 127.0.0.1, 127.0.0.1:5353, [::1]:53",
+                          SLICE_ARG(slice_sub(one, 0, 80)));
+        if (comma == NULL)
+            return 0;
+        rest = slice_sub(rest, (size_t)(comma - rest.p) + 1, SIZE_MAX);
+    }
+}
+
+static int
+check_readable(const char *option, const char *path, struct buf *error)
+{
+    if (path == NULL || access(path, R_OK) == 0)
+        return 0;
+    return refuse(error, "%s: %s cannot be read: %s", option, path, strerror(errno));
+}
+
+static int
+check_files(const struct conf *conf, struct buf *error)
+{
+    int err = check_readable("--hosts-file", conf->hosts_file, error);
+
+    if (err == 0)
+        err = check_readable("--ca-file", conf->ca_file, error);
+    if (err == 0 && conf->dns_servers != NULL)
+        err = check_name_servers(conf->dns_servers, error);
+    return err;
 }
 
 static int
@@ -293,6 +360,8 @@ conf_check(struct conf *conf, bool is_loopback_only, struct buf *error)
         err = check_contact(conf, is_loopback_only, error);
     if (err == 0)
         err = check_network(conf, error);
+    if (err == 0)
+        err = check_files(conf, error);
     if (err == 0)
         err = check_headers(conf, error);
     if (err == 0)

@@ -166,6 +166,8 @@ take_line(struct coordinator *c, const char *file, unsigned line_number, struct 
     struct buf why;
     int err;
 
+    if (line_number == 1 && slice_starts_with(line, SLICE_LITERAL("\xef\xbb\xbf"))) /* some editors begin with it */
+        line = slice_sub(line, 3, SIZE_MAX);
     line = slice_trim(line);
     if (line.n == 0 || line.p[0] == '#')
         return 0;

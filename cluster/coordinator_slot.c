@@ -58,8 +58,14 @@ find_suspects(const struct slot_death *death, uint64_t *suspects)
 }
 
 static void
-write_obituary(const struct slot *s, const struct slot_death *death, unsigned n_suspects)
+write_obituary(const struct coordinator *c, const struct slot *s, const struct slot_death *death, unsigned n_suspects)
 {
+    bool is_end = c->state != CRAWL_RUNNING && c->state != CRAWL_PAUSED;
+
+    if (is_end && (death->was_ours || (!death->was_signal && death->status == EXIT_STOPPED))) {
+        log_debug("worker %u (pid %d) was stopped", s->index, (int)s->pid); /* what it held returns; no news at the end */
+        return;
+    }
     if (death->was_expected && !death->was_ours && !death->was_signal && death->status == EXIT_DONE) {
         log_debug("worker %u (pid %d) has finished", s->index, (int)s->pid);
         return;
@@ -81,7 +87,7 @@ on_exit(void *arg, struct slot *s, const struct slot_death *death)
     uint64_t suspects[1];
     unsigned n_suspects = find_suspects(death, suspects);
 
-    write_obituary(s, death, n_suspects);
+    write_obituary(c, s, death, n_suspects);
     buf_clear(&d->report);
     d->has_report = d->is_distrusted = d->has_warned_links = false;
     d->n_urls = d->n_leases = d->n_leased_now = d->n_log_lines = 0;

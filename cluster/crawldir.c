@@ -5,8 +5,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -144,6 +146,20 @@ take_lock(struct crawldir *d, struct buf *error)
     return 0;
 }
 
+/* SQLite's unix VFS takes 512 bytes for a whole path, its own "-journal" behind it; it says "unable to open" no more. */
+static int
+check_path_length(const struct crawldir *d, struct buf *error)
+{
+    char whole[PATH_MAX];
+
+    if (realpath(d->path, whole) == NULL)
+        return say(error, orb_error_from_errno(errno), "%s: %s", d->path, strerror(errno));
+    if (strlen(whole) > CRAWLDIR_MAX_PATH_BYTES)
+        return say(error, ORB_ETOOBIG, "the path of the crawl's directory has %zu bytes, SQLite allows %d; choose a shorter one with -o",
+                   strlen(whole), CRAWLDIR_MAX_PATH_BYTES);
+    return 0;
+}
+
 int
 crawldir_open(struct crawldir *d, const char *path, struct buf *error)
 {
@@ -162,6 +178,8 @@ crawldir_open(struct crawldir *d, const char *path, struct buf *error)
         goto fail;
     }
     err = make_folders(d, error);
+    if (err == 0)
+        err = check_path_length(d, error);
     if (err == 0)
         err = take_lock(d, error);
     if (err != 0)

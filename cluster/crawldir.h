@@ -14,6 +14,7 @@
 
 #include "pool/buf.h"
 
+#define CRAWLDIR_MAX_PATH_BYTES 460 /* SQLite has room for 512, names of files below it included */
 #define CRAWLDIR_LOCK_WAIT_MS 10000
 #define CRAWLDIR_KEY_RULES "key-rules" /* a note: --key-rules as the crawl started with */
 

@@ -95,6 +95,13 @@ try:
     case(2, "no seed could be taken", *crawl_args(d("noseed"), "not a url"))
     case(2, "nothing to crawl", *crawl_args(d("noseed2"), "-s", "/dev/null"))
 
+    case(2, "--dns", *crawl_args(d("usage"), "--dns", "127.0.0.1:53,bogus", seed))
+    case(2, "--hosts-file", *crawl_args(d("usage"), "--hosts-file", d("no-such-file"), seed))
+    case(2, "--ca-file", *crawl_args(d("usage"), "--ca-file", d("no-such-file"), seed))
+    deep = os.path.join(TMP, *["p" * 200] * 2)
+    os.makedirs(deep)
+    case(1, "choose a shorter one", *crawl_args(os.path.join(deep, "p" * 100), seed))
+
     # 1: what is there and cannot be used
     case(1, "cannot read the seed file", *crawl_args(d("noseeds"), "-s", d("no-such-file")))
     case(1, "cannot read the seed file", *crawl_args(d("noseeds"), "-s", TMP))
@@ -111,7 +118,7 @@ try:
     # 0, and bad lines are named; a path longer than a socket's name
     long_line = "http://127.1.0.1/" + "x" * 200000
     r = case(0, [":2:", "\"not a url\"", ":4:", "a line of over", ":5:"], *crawl_args(d("x" * 150), "-s", "-"),
-             stdin=f"# seeds\nnot a url\n{seed}\n{long_line}\nftp://127.1.0.1/\n")
+             stdin=f"\ufeff# seeds\nnot a url\n{seed}\n{long_line}\nftp://127.1.0.1/\n")
     check(query(d("x" * 150), "select count(*) from page where status = 200")[0][0] == 30, "not all pages are there")
     r = case(0, "\"ok\":true", *crawl_args(d("json"), "--json", seed))
     for line in r.stdout.splitlines():
