@@ -1,7 +1,7 @@
 /* coordinator_disk.c - what the coordinator does for pages.db and the WARC files: prepared, rechecked, checkpointed, synced
  *
- * Workers write and never wait for the disk. The journal thread, which may, checkpoints pages.db each second and syncs all
- * that workers wrote each ten: what was reported before that is durable (7), so that a start after a power cut has only
+ * Workers write and never wait for the disk. The journal thread, which may, checkpoints pages.db about each second and syncs
+ * all that workers wrote about each ten: what was reported before that is durable (7), so that a start after a power cut has only
  * the last seconds to check against the files.
  */
 #include "cluster/coordinator_internal.h"
@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #define DISK_JOB_MS 1000
+#define DISK_LOOK_MS 500
 #define SYNC_EVERY_MS 10000
 #define WAL_WARN_BYTES (256ull << 20)
 #define WAL_PAUSE_BYTES (1ull << 30)
@@ -23,7 +24,8 @@
 struct disk {
     char pages_dir[4200], warc_dir[4200];
     struct pagedb *pages;          /* the journal thread's from disk_start() on */
-    uint64_t synced_at_ms, synced_since_s;
+    uint64_t checkpoint_at_ms, sync_at_ms; /* monotonic */
+    uint64_t synced_since_s;
     _Atomic uint64_t durable_ms;   /* Unix time; 0 = nothing new */
     _Atomic uint64_t wal_bytes;
     bool has_warned;
@@ -96,6 +98,16 @@ sync_all(struct disk *d)
     atomic_store(&d->durable_ms, begun_ms);
 }
 
+/* A disk that takes its time gets more of it: waiting for it is to cost the journal thread a tenth of its time at most, for
+ * leases are loaded there as well. */
+static uint64_t
+next_ms(uint64_t begun_ms, uint64_t every_ms)
+{
+    uint64_t now_ms = clock_now_ms();
+
+    return now_ms + ORB_MAX(every_ms, (now_ms - begun_ms) * 10);
+}
+
 /* On the journal thread. */
 static void
 disk_job(void *arg)
@@ -104,19 +116,21 @@ disk_job(void *arg)
     struct db_checkpoint checkpoint;
     uint64_t now_ms = clock_now_ms();
 
-    if (pagedb_checkpoint(d->pages, &checkpoint) == 0)
-        atomic_store(&d->wal_bytes, checkpoint.wal_bytes);
-    if (now_ms - d->synced_at_ms >= SYNC_EVERY_MS) {
+    if (now_ms >= d->checkpoint_at_ms) {
+        if (pagedb_checkpoint(d->pages, &checkpoint) == 0)
+            atomic_store(&d->wal_bytes, checkpoint.wal_bytes);
+        d->checkpoint_at_ms = next_ms(now_ms, DISK_JOB_MS);
+    } else if (now_ms >= d->sync_at_ms) {
         sync_all(d);
-        d->synced_at_ms = now_ms;
+        d->sync_at_ms = next_ms(now_ms, SYNC_EVERY_MS);
     }
 }
 
 void
 disk_start(struct coordinator *c)
 {
-    c->disk->synced_at_ms = clock_now_ms();
-    front_set_idle_job(c->front, disk_job, c->disk, DISK_JOB_MS);
+    c->disk->sync_at_ms = clock_now_ms() + SYNC_EVERY_MS;
+    front_set_idle_job(c->front, disk_job, c->disk, DISK_LOOK_MS);
 }
 
 void
