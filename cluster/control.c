@@ -430,6 +430,23 @@ control_open(struct control **out, struct coordinator *c, struct buf *error)
 }
 
 void
+control_hush(struct control *control)
+{
+    if (control == NULL || control->fd < 0)
+        return;
+    ev_io_stop(control->c->loop, &control->acceptor);
+    ev_timer_stop(control->c->loop, &control->accept_again);
+    close(control->fd);
+    control->fd = -1;
+    unlink(control->socket_path);
+    LIST_EACH_SAFE (node, &control->connections) {
+        struct connection *k = LIST_ELEMENT(node, struct connection, node);
+        connection_leave(k);
+        connection_settle(k);
+    }
+}
+
+void
 control_close(struct control **pp)
 {
     struct control *control = *pp;
@@ -437,15 +454,11 @@ control_close(struct control **pp)
     if (control == NULL)
         return;
     *pp = NULL;
-    ev_io_stop(control->c->loop, &control->acceptor);
-    ev_timer_stop(control->c->loop, &control->accept_again);
+    control_hush(control);
     LIST_EACH_SAFE (node, &control->connections) {
         struct connection *k = LIST_ELEMENT(node, struct connection, node);
-        connection_leave(k);
         k->is_waiting = false; /* the front is closed: no answer comes any more */
         connection_settle(k);
     }
-    close(control->fd);
-    unlink(control->socket_path);
     mem_free(MEM_DEFAULT, control);
 }

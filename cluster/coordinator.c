@@ -433,6 +433,7 @@ coordinator_close(struct coordinator *c)
     c->state = CRAWL_ENDED;
     unwatch(c);
     slots_close(c);
+    control_hush(c->control);
     err = close_front(c);
     control_close(&c->control);
     slots_free(c);

@@ -75,6 +75,7 @@ struct coordinator {
     double pages_per_s;
     uint64_t seeds_refused;
     bool has_first_seed;
+    unsigned n_seed_lines;
     struct front_stats stats; /* as of the last tick */
 };
 
@@ -120,6 +121,7 @@ void slots_sample(struct coordinator *c);
 
 /* control.c */
 int control_open(struct control **out, struct coordinator *c, struct buf *error) ORB_MUST_USE;
+void control_hush(struct control *control); /* nobody is listened to any more: the loop is about to wait for the disk */
 void control_close(struct control **control);
 /* What `orb status` shows, one JSON object. */
 int status_json(const struct coordinator *c, struct buf *out) ORB_MUST_USE;

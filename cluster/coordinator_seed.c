@@ -190,6 +190,8 @@ take_line(struct coordinator *c, const char *file, unsigned line_number, struct 
                       why.n > 0 ? why.p : "could not be taken");
     }
     buf_fini(&why);
+    if (++c->n_seed_lines % 256 == 0)
+        ev_run(c->loop, EVRUN_NOWAIT); /* orb status is answered while a long list is read */
     return wait_for_journal(c, error);
 }
 
