@@ -2,6 +2,7 @@
 #include "cluster/cmd.h"
 #include "cluster/control_client.h"
 #include "cluster/crawl_read.h"
+#include "crawler/outcome.h"
 #include "crawler/url.h"
 
 #include <stdio.h>
@@ -90,6 +91,8 @@ read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journ
 {
     struct table row = { into };
     size_t n_before = json_object_size(into);
+    const char *outcome_name_text;
+    enum outcome outcome;
     int err = url_parse(&c->url, slice_str(text), NULL);
 
     if (err != 0)
@@ -98,7 +101,8 @@ read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journ
     if (want_journal)
         err = run_for_url(c,
                           "SELECT u.url_id, u.url, state(u.state) AS state, outcome(u.outcome) AS outcome, u.status, u.attempts, u.depth, "
-                          "u.hops AS redirect_hops, u.retry_at, u.ended_at, v.url AS found_by "
+                          "u.hops AS redirect_hops, u.retry_at, strftime('%Y-%m-%dT%H:%M:%SZ', u.ended_at / 1000, 'unixepoch') AS ended_at, "
+                          "v.url AS found_by "
                           "FROM frontier.url u LEFT JOIN frontier.url v ON v.url_id = u.via WHERE u.url = ?",
                           url_href(&c->url), &row);
     if (err == 0)
@@ -107,6 +111,9 @@ read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journ
                           "charset, title, body_bytes, redirect_to, error, warc_file, warc_offset, warc_bytes "
                           "FROM page WHERE url = ?",
                           url_href(&c->url), &row);
+    outcome_name_text = json_string_value(json_object_get(into, "outcome"));
+    if (outcome_name_text != NULL && outcome_from_name(slice_str(outcome_name_text), &outcome))
+        json_object_set_new(into, "because", json_string(outcome_sentence(outcome)));
     return err != 0 ? err : json_object_size(into) == n_before && want_journal ? ORB_ENOTFOUND : 0;
 }
 

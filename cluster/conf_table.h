@@ -73,7 +73,8 @@ KNOB(COUNT, max_repeated_segments, "max-repeated-segments", 0, "3", 0, 4096, TRA
      "how often one segment may stand in a path")
 KNOB(COUNT, max_parameters, "max-parameters", 0, "32", 0, 4096, TRAPS, CONF_NONE_IS_0, "N", "most query parameters")
 
-KNOB(COUNT, max_pages, "max-pages", 0, "none", 0, UINT64_MAX, END, CONF_NONE_IS_0, "N", "pages stored; what is in flight then is still stored, so it is a few more")
+KNOB(COUNT, max_pages, "max-pages", 0, "none", 0, UINT64_MAX, END, CONF_NONE_IS_0, "N",
+     "pages stored, of all starts of this crawl")
 KNOB(MS, max_time_ms, "max-time", 0, "none", 0, 31536000000u, END, CONF_NONE_IS_0, "TIME", "time the crawl runs")
 KNOB(BYTES, max_bytes, "max-bytes", 0, "none", 0, INT64_MAX, END, CONF_NONE_IS_0, "BYTES", "bytes received")
 KNOB(BYTES, max_disk_bytes, "max-disk", 0, "none", 0, INT64_MAX, END, CONF_NONE_IS_0, "BYTES",

@@ -308,6 +308,7 @@ open_front(struct coordinator *c, struct buf *error)
         .dir = c->dir.coordinator_path,
         .ram_budget_bytes = conf->frontier_memory_bytes,
         .max_per_host = conf->max_per_host,
+        .max_pages = conf->max_pages,
         .keep_excluded = conf->keep_excluded,
         .refetch = conf->is_refetch,
         .delay_ms = (uint32_t)conf->delay_ms,

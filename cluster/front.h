@@ -116,6 +116,7 @@ struct front_conf {
     const char *dir;              /* DIR/coordinator, exists */
     size_t ram_budget_bytes;      /* --frontier-memory */
     uint64_t max_per_host;        /* 0 = no limit */
+    uint64_t max_pages;           /* 0 = no limit; leases never hold more URLs than are left until then */
     bool refetch;                 /* --refetch: when nothing is left to ask, all that is stored or failed is asked again */
     uint64_t keep_excluded;       /* rows of excluded URLs; beyond it only counted by reason */
     uint32_t delay_ms, ip_delay_ms, max_delay_ms;

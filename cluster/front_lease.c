@@ -145,6 +145,22 @@ window_at(uint32_t delay_ms)
     return delay_ms == 0 ? FRONT_WINDOW_URLS : ORB_MAX(ORB_MIN(FRONT_WINDOW_MS / delay_ms, FRONT_WINDOW_URLS), 1u);
 }
 
+/* How many more URLs may be leased before --max-pages is reached, should each become a page. */
+static unsigned
+pages_left(const struct front *f)
+{
+    const uint64_t *done = f->counts.by_outcome[URLDB_DONE];
+    uint64_t n = done[OUTCOME_OK] + done[OUTCOME_HTTP_STATUS] + done[OUTCOME_NOT_MODIFIED];
+
+    if (f->conf.max_pages == 0)
+        return UINT32_MAX;
+    MAP_EACH (slot, &f->leases) {
+        const struct lease *l = slot->value;
+        n += l->n_urls + l->pending.n / sizeof(struct pending_url);
+    }
+    return n >= f->conf.max_pages ? 0 : (unsigned)ORB_MIN(f->conf.max_pages - n, UINT32_MAX);
+}
+
 static unsigned
 lease_window(const struct front *f, const struct lease *l)
 {
@@ -234,6 +250,8 @@ lease_load(struct front *f, struct lease *l, const struct frontier_pick *pick, b
     struct load *load = load_new(pick->n_hosts, pick->kind == PICK_DOOMED ? 2 * HOSTQ_WINDOW : room);
     int err = ORB_ENOMEM;
 
+    if (pick->kind != PICK_DOOMED)
+        room = ORB_MIN(room, pages_left(f));
     if (load == NULL || lease_reserve(l, pick->n_hosts, load->cap_urls) != 0
         || buf_reserve(&l->pending, load->cap_urls * sizeof(struct pending_url)) != 0
         || (err = journal_reserve(f->journal, sizeof load, 1)) != 0) {
@@ -259,7 +277,7 @@ front_lease(struct front *f, unsigned slot, uint64_t now_ms)
 
     CHECK_IS(f, FRONT_MAGIC);
     f->now_ms = ORB_MAX(f->now_ms, now_ms);
-    if (f->now_ms < f->hold_until_ms)
+    if (f->now_ms < f->hold_until_ms || pages_left(f) == 0)
         return false;
     while (!front_is_congested(f)
            && frontier_pick(f->frontier, f->now_ms, f->wall_ms / 1000, FRONT_WINDOW_MS, &pick)) {
@@ -338,7 +356,7 @@ may_topup(const struct front *f, const struct lease *l)
     bool is_held = front_lease_has_robots(l);
     bool is_greedy = !is_held && (l->n_given >= FRONT_FAIR_URLS || f->now_ms - l->began_ms >= FRONT_FAIR_MS);
 
-    return (l->kind == PICK_URLS || (l->kind == PICK_ROBOTS && is_held)) && !l->is_dead && !l->no_topup && l->n_loads == 0 && !front_is_congested(f)
+    return pages_left(f) > 0 && (l->kind == PICK_URLS || (l->kind == PICK_ROBOTS && is_held)) && !l->is_dead && !l->no_topup && l->n_loads == 0 && !front_is_congested(f)
            && l->n_urls <= lease_window(f, l) / 2 && !(is_greedy && frontier_has_ready(f->frontier));
 }
 
