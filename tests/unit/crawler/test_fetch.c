@@ -205,7 +205,7 @@ TEST(fetch__keeps_connections_by_host_and_address)
 
     fetching_init(&t);
     fetching_open(&t);
-    for (unsigned i = 1; i <= 20; i++) {
+    for (unsigned i = 1; i <= 20; i += 2) { /* two requests a turn */
         p = get(&t, "127.0.0.1", "http://a.test:%u/count", plain.port);
         snprintf(text, sizeof text, "%u new", i);
         assert_slice_str(p->body, text);
@@ -214,7 +214,6 @@ TEST(fetch__keeps_connections_by_host_and_address)
         p = get(&t, "127.0.0.1", "http://a.test:%u/chunked", plain.port); /* the end of a chunked body is seen */
         assert_true(p->is_connection_reused);
         page_unref(&p);
-        i++;
     }
     p = get(&t, "127.0.0.1", "http://b.test:%u/count", plain.port); /* another name is another connection */
     assert_slice_str(p->body, "1 new");
