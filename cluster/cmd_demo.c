@@ -21,7 +21,7 @@
 #define MAX_USER_ARGS 64
 
 static const char help[] =
-    "orb demo - crawl a built-in synthetic web on loopback: no network, no file, done within a minute\n\n"
+    "orb demo - crawl a built-in synthetic web on loopback: needs no network, done within a minute\n\n"
     "usage: orb demo [-o DIR] [OPTION...]\n\n"
     "It serves 40 hosts of 250 pages and everything that goes wrong on the real web (see `orb synth --help`), crawls\n"
     "them politely at a quick pace, and says where to look. DIR must not exist yet; without -o it is a new folder in\n"

@@ -74,6 +74,8 @@ struct coordinator {
     uint64_t pages_at_sample;
     double pages_per_s;
     uint64_t seeds_refused;
+    bool has_had_worker;     /* one was ready, once */
+    unsigned n_failed_starts; /* deaths, as long as none was ready */
     bool has_first_seed;
     unsigned n_seed_lines;
     struct front_stats stats; /* as of the last tick */

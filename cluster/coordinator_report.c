@@ -361,6 +361,7 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
     slot_sign_of_life(s);
     switch (type) {
     case WIRE_READY:
+        c->has_had_worker = true;
         slot_set_ready(s, clock_now_ms());
         coordinator_lease_more(c);
         break;

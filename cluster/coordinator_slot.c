@@ -13,6 +13,9 @@
 #include <signal.h>
 #include <string.h>
 
+#define HOPELESS_STARTS 10
+#define HOPELESS_MS 60000
+
 /* Settings go down in parts; the worker answers READY. */
 static int
 on_started(void *arg, struct slot *s)
@@ -88,6 +91,7 @@ on_exit(void *arg, struct slot *s, const struct slot_death *death)
     unsigned n_suspects = find_suspects(death, suspects);
 
     write_obituary(c, s, death, n_suspects);
+    c->n_failed_starts++;
     buf_clear(&d->report);
     d->has_report = d->is_distrusted = d->has_warned_links = false;
     d->n_urls = d->n_leases = d->n_leased_now = d->n_log_lines = 0;
@@ -116,6 +120,14 @@ slots_open(struct coordinator *c)
     return 0;
 }
 
+/* Not one worker came up, for a minute, however often it was tried: the cause will not go away by itself. */
+static void
+give_up_if_hopeless(struct coordinator *c, uint64_t now_ms)
+{
+    if (!c->has_had_worker && c->n_failed_starts >= HOPELESS_STARTS && now_ms - c->started_ms > HOPELESS_MS)
+        coordinator_end(c, END_FAILED, "no worker can be started; the lines above say why");
+}
+
 static void
 start_missing(struct coordinator *c, uint64_t now_ms)
 {
@@ -140,6 +152,7 @@ slots_tick(struct coordinator *c, uint64_t now_ms, uint32_t turned_ms)
     for (unsigned i = 0; i < c->n_desks; i++)
         slot_tick(&c->desks[i].slot, now_ms, turned_ms);
     start_missing(c, now_ms);
+    give_up_if_hopeless(c, now_ms);
 }
 
 void
