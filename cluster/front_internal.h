@@ -209,6 +209,9 @@ void front_db_again(struct front_db *d); /* d->again is not NULL */
 
 /* --- leases -------------------------------------------------------------------------------------------------------------------- */
 
+/* What a dead process had sent may still be on its way to a server that is slow to read it. */
+#define FRONT_ON_ITS_WAY_MS 25
+
 struct leased_url {
     uint64_t url_id;
     uint32_t host;       /* index into lease.hosts */

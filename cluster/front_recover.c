@@ -314,7 +314,7 @@ front_recover(struct front *f, struct front_recovery *out, struct buf *error)
         return err;
     }
     wake_all(f);
-    f->hold_until_ms = out->is_new ? 0 : f->now_ms + f->conf.delay_ms;
+    f->hold_until_ms = out->is_new ? 0 : f->now_ms + f->conf.delay_ms + (f->conf.delay_ms > 0 ? FRONT_ON_ITS_WAY_MS : 0);
     f->db.counts = f->counts;
     f->db.last_ended_ms = f->db.saved_ended_ms = f->last_ended_ms;
     clock_gettime(CLOCK_MONOTONIC, &t1);

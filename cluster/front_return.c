@@ -133,7 +133,7 @@ lease_died(struct front *f, struct lease *l, const uint64_t *suspects, unsigned 
     for (unsigned i = 0; i < l->n_hosts; i++) { /* nobody knows when they were last asked */
         struct host *h = hosts_get(f->hosts, l->hosts[i].host_id);
         l->hosts[i].needs_robots = false;
-        l->hosts[i].not_before_ms = f->now_ms + h->delay_ms;
+        l->hosts[i].not_before_ms = f->now_ms + h->delay_ms + (h->delay_ms > 0 ? FRONT_ON_ITS_WAY_MS : 0);
     }
     l->ip_last_end_ms = f->now_ms;
     if (l->n_loads == 0)

@@ -40,7 +40,8 @@ learn_delay(struct whost *h)
 
     if (delay_ms == ROBOTS_NO_DELAY)
         return;
-    h->delay_ms = ORB_MAX(h->delay_ms, (uint32_t)ORB_MIN((uint64_t)delay_ms, (uint64_t)w->conf.max_delay_ms));
+    delay_ms = whole_ms((uint32_t)ORB_MIN((uint64_t)delay_ms, w->conf.max_delay_ms));
+    h->delay_ms = ORB_MAX(h->delay_ms, delay_ms);
     pace_not_before(h, worker_now_ms(w) + h->delay_ms);
 }
 

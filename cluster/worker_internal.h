@@ -163,6 +163,13 @@ void worker_sweep_leases(struct worker *w); /* about once a second: those that a
 void worker_free_leases(struct worker *w);
 bool lease_has_busy_host(const struct wlease *l);
 
+/* Clocks are cut to whole milliseconds; a delay in them is kept only with one more. */
+static inline uint32_t
+whole_ms(uint32_t ms)
+{
+    return ms == 0 || ms == UINT32_MAX ? ms : ms + 1;
+}
+
 /* worker_pace.c */
 void worker_pump(struct worker *w);      /* starts what may start now, sets the timer for the rest */
 void worker_pump_soon(struct worker *w); /* before the loop sleeps */

@@ -97,13 +97,13 @@ on_lease(struct worker *w, struct wire_in *in)
 
     if (l == NULL) {
         l = lease_new(w, lease_id);
-        l->ip_next_at_ms = now_ms + ip_wait_ms;
+        l->ip_next_at_ms = now_ms + whole_ms(ip_wait_ms);
     }
     (void)is_topup; /* a top-up that crossed our last report finds its lease gone: it is a lease like any other then */
     l->epoch = epoch;
     l->is_over = false;
     l->group_id = group_id;
-    l->ip_delay_ms = ip_delay_ms;
+    l->ip_delay_ms = whole_ms(ip_delay_ms);
     w->arriving = l;
     w->arriving_host = NULL;
 }
@@ -176,7 +176,7 @@ on_host(struct worker *w, struct wire_in *in)
 
     if (h == NULL) {
         h = host_new(l, host_id, origin);
-        h->next_at_ms = worker_now_ms(w) + wait_ms;
+        h->next_at_ms = worker_now_ms(w) + whole_ms(wait_ms);
         if (cookies.n > 0 && cookies_new(&h->cookies) == 0 && cookies_load(h->cookies, cookies) != 0)
             log_warning("a cookie jar could not be read: " SLICE_FMT, SLICE_ARG(origin));
     }
@@ -184,7 +184,7 @@ on_host(struct worker *w, struct wire_in *in)
     conf_host_settings(&w->conf, url_host(&h->origin), url_effective_port(&h->origin), &settings);
     h->per_host = (unsigned)settings.per_host;
     h->authorization = settings.authorization;
-    h->delay_ms = delay_ms;
+    h->delay_ms = whole_ms(delay_ms);
     if (needs_robots && !h->needs_robots && h->fetch == NULL) {
         h->needs_robots = true;
         h->state = WHOST_NEEDS_NAME;
