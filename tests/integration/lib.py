@@ -3,12 +3,24 @@
 Every host of the web is an address of 127.0.0.0/8 of its own (one listening socket takes them all), so that politeness by
 host and by address can be read from the log. The server stamps each request when its line is complete.
 """
-import json, os, random, re, signal, socket, sqlite3, subprocess, sys, tempfile, time
+import atexit, json, os, random, re, signal, socket, sqlite3, subprocess, sys, tempfile, time
 
 ORB = os.environ.get("ORB", "build/release/orb")
 LONG = os.environ.get("ORB_TEST_LONG", "0") == "1"
 TMP = os.environ.get("TMPDIR") or tempfile.mkdtemp(prefix="orb-it-")
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+started = []
+
+
+@atexit.register
+def clean_up():
+    """Also after a failure: no crawl and no server outlives its test (workers die with their coordinator)."""
+    for p in started:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
 
 
 def fail(text):
@@ -43,6 +55,7 @@ class Web:
         self.log_path = os.path.join(TMP, f"access-{self.port}.log")
         args = [sys.executable, os.path.join(HERE, "site.py"), str(self.port), str(hosts), str(pages), self.log_path, json.dumps(options)]
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE)
+        started.append(self.process)
         check(self.process.stdout.readline().startswith(b"ready"), "the test's web server did not start")
 
     def address(self, host):
@@ -80,7 +93,9 @@ def crawl_command(directory, *arguments):
 
 def start_crawl(directory, *arguments, env=None):
     log = open(os.path.join(TMP, "crawl.log"), "ab")
-    return subprocess.Popen(crawl_command(directory, *arguments), stdout=log, stderr=log, env={**os.environ, **(env or {})})
+    p = subprocess.Popen(crawl_command(directory, *arguments), stdout=log, stderr=log, env={**os.environ, **(env or {})})
+    started.append(p)
+    return p
 
 
 def crawl_log():
