@@ -28,7 +28,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define COORDINATOR_MAGIC 0x636f6f72u
@@ -344,17 +343,6 @@ open_front(struct coordinator *c, struct buf *error)
 }
 
 static void
-raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-static void
 watch(struct coordinator *c)
 {
     ev_signal_init(&c->interrupt, on_interrupt, SIGINT);
@@ -373,7 +361,7 @@ coordinator_open(struct coordinator *c, struct buf *error)
     int err;
 
     signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is no reason to lose state */
-    raise_file_limit();
+    slot_raise_file_limit();
     mem_start_background();
     storage_init();
     ev_set_allocator(mem_ev_realloc);

@@ -82,4 +82,7 @@ bool slot_has_process(const struct slot *s);
 bool slot_is_running(const struct slot *s);                      /* RUNNING, and not known to be dead: takes leases */
 void slot_fini(struct slot *s);                                  /* no process may be left */
 
+/* Of the calling process, to its hard limit: a coordinator at its start, and each worker. */
+void slot_raise_file_limit(void);
+
 #endif

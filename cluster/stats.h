@@ -24,7 +24,6 @@ struct stats { /* all of it a worker's word */
     uint32_t pid;
     uint32_t op;                     /* enum worker_op: what the worker is at, inside one turn of its loop */
     uint64_t op_url_id;              /* ... and for which URL */
-    uint64_t largest_url_id;         /* of the largest body in flight */
     uint64_t updated_ms;             /* monotonic */
     uint64_t n_pages, n_requests, n_wire_bytes, n_connections_opened, n_connections_reused;
     uint32_t n_in_flight, n_leases, n_urls_held, n_rows_pending;

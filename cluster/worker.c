@@ -13,6 +13,7 @@
 #include "cluster/cmd.h"
 #include "cluster/log.h"
 #include "cluster/sandbox.h"
+#include "cluster/slot.h"
 #include "crawler/curl_init.h"
 #include "crawler/decode.h"
 #include "crawler/html.h"
@@ -27,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define CONF_MAX_BYTES (16u << 20)
@@ -339,17 +339,6 @@ on_term(struct ev_loop *loop, ev_signal *s, int events)
 /* ---- the process -------------------------------------------------------------------------------------------------- */
 
 static void
-raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-static void
 watch(struct worker *w, ev_signal *term)
 {
     ev_prepare_init(&w->pump_soon, before_sleep);
@@ -394,7 +383,7 @@ cmd_worker(int argc, char **argv)
     w.index = (unsigned)atoi(argv[1]);
     log_set_process("worker %u", w.index);
     prctl(PR_SET_NAME, "orb-worker");
-    raise_file_limit();
+    slot_raise_file_limit();
     if (curl_init_libraries(&libraries) != 0)
         worker_die(&w, "libcurl could not be set up", ORB_ENOMEM);
     storage_init();
