@@ -19,6 +19,7 @@
 #define MAX_ADDRESSES_BYTES 4096
 #define MAX_COOKIES_BYTES (COOKIES_MAX_BYTES * 4) /* as text; what worker_lease.c takes */
 #define MAX_LOG_LINES 20 /* of one worker, a second */
+#define LINK_WINDOW 16 /* links looked up together: what a core can wait for at a time */
 #define MAX_ROBOTS_TTL_S (24u * 3600)
 
 static void
@@ -49,43 +50,67 @@ warn_of_link(struct desk *d, struct slice url)
     d->has_warned_links = true;
 }
 
-static void
-apply_link(struct coordinator *c, struct desk *d, struct wire_in *in, uint64_t via, uint16_t depth, bool via_is_seed)
-{
-    struct front_link link = { .via_url_id = via };
-    struct url target;
+/* Where the page and its links come from: the head of a LINKS frame. */
+struct link_source {
+    uint64_t via;
+    uint16_t depth;
+    bool is_seed; /* only a seed may widen the scope */
+};
 
-    link.kind = wire_get_enum(in, LINK_N);
-    link.redirect_hops = wire_get_u8(in);
-    link.url = wire_get_text(in, URL_MAX_BYTES);
-    if (in->is_bad)
-        return;
-    link.depth = link.kind == LINK_REDIRECT ? depth : (uint16_t)ORB_MIN(depth + 1u, (unsigned)UINT16_MAX);
-    link.is_sitemap = link.kind == LINK_SITEMAP;
-    if (link.is_sitemap || link.kind == LINK_SITEMAP_URL)
-        link.depth = 0; /* the site itself names them: as far from the start as a seed */
-    if (link.kind == LINK_REDIRECT && via_is_seed) {
-        url_init(&target, MEM_DEFAULT);
-        if (url_parse_canonical(&target, link.url) == 0)
-            scope_widen(c, &target);
-        url_fini(&target);
-        link.is_seed = true;
-    }
-    if (front_offer(c->front, &link) == FRONT_NOT_CANONICAL)
-        warn_of_link(d, link.url); /* FRONT_ERROR: front_report_end() says so */
+static bool
+read_link(struct wire_in *in, const struct link_source *from, struct front_link *link)
+{
+    *link = (struct front_link){ .via_url_id = from->via };
+    link->kind = wire_get_enum(in, LINK_N);
+    link->redirect_hops = wire_get_u8(in);
+    link->url = wire_get_text(in, URL_MAX_BYTES);
+    link->depth = link->kind == LINK_REDIRECT ? from->depth : (uint16_t)ORB_MIN(from->depth + 1u, (unsigned)UINT16_MAX);
+    link->is_sitemap = link->kind == LINK_SITEMAP;
+    if (link->is_sitemap || link->kind == LINK_SITEMAP_URL)
+        link->depth = 0; /* the site itself names them: as far from the start as a seed */
+    return !in->is_bad;
 }
 
+static void
+apply_link(struct coordinator *c, struct desk *d, struct front_link *link, const struct link_source *from)
+{
+    struct url target;
+
+    if (link->kind == LINK_REDIRECT && from->is_seed) {
+        url_init(&target, MEM_DEFAULT);
+        if (url_parse_canonical(&target, link->url) == 0)
+            scope_widen(c, &target);
+        url_fini(&target);
+        link->is_seed = true;
+    }
+    if (front_offer(c->front, link) == FRONT_NOT_CANONICAL)
+        warn_of_link(d, link->url); /* FRONT_ERROR: front_report_end() says so */
+}
+
+/* A window at a time: while one link is looked up, the seen-set's memory for the others is on its way. */
 static bool
 apply_links(struct coordinator *c, struct desk *d, struct wire_in *in)
 {
-    uint64_t via = wire_get_u64(in);
-    uint16_t depth = wire_get_u16(in);
-    bool via_is_seed = wire_get_bool(in), is_seed = false;
+    struct link_source from;
+    bool via_is_seed, is_seed = false;
+    unsigned n;
 
-    if (via != 0 && !front_report_holds(c->front, via, &is_seed)) /* 0: robots.txt names sitemaps */
+    from.via = wire_get_u64(in);
+    from.depth = wire_get_u16(in);
+    via_is_seed = wire_get_bool(in);
+    n = wire_get_u16(in);
+    if (from.via != 0 && !front_report_holds(c->front, from.via, &is_seed)) /* 0: robots.txt names sitemaps */
         return false;
-    for (unsigned n = wire_get_u16(in); n > 0 && !in->is_bad; n--)
-        apply_link(c, d, in, via, depth, via_is_seed && is_seed); /* only a seed may widen the scope */
+    from.is_seed = via_is_seed && is_seed;
+    while (n > 0 && !in->is_bad) {
+        struct front_link window[LINK_WINDOW];
+        unsigned n_window = 0;
+
+        for (; n > 0 && n_window < LINK_WINDOW && read_link(in, &from, &window[n_window]); n--)
+            front_foresee(c->front, &window[n_window++]);
+        for (unsigned i = 0; i < n_window; i++)
+            apply_link(c, d, &window[i], &from);
+    }
     return wire_at_end(in);
 }
 

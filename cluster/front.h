@@ -44,6 +44,7 @@ struct front_link { /* what comes to the door */
     bool is_seed;
     bool is_wanted;           /* a seed somebody asks for just now: looked for even if it was known as a seed before */
     enum outcome refused;     /* OUTCOME_NONE, or a reason the worker gives: journalled as excluded (nofollow policy...) */
+    uint64_t fingerprint;     /* of url, as front_foresee() found it; 0 = not foreseen */
 };
 
 /* AGAIN: a seed that is known, not as a seed until now, or is_wanted, and that the rules admit. From the next front_tick()
@@ -168,6 +169,8 @@ int front_close(struct front **front, uint64_t now_ms, uint64_t wall_ms);
 /* The door. Links of one report: between front_report_begin and _end, one transaction (3). Seeds: the same, lease 0. */
 int front_report_begin(struct front *f, uint64_t lease_id, uint32_t epoch); /* ORB_ENOTFOUND: a stale lease or epoch (5): drop the report */
 enum front_verdict front_offer(struct front *f, const struct front_link *link);
+/* Optional: link will be offered soon. Of links that come together all are foreseen before the first is offered. */
+void front_foresee(const struct front *f, struct front_link *link);
 bool front_report_holds(const struct front *f, uint64_t url_id, bool *is_seed); /* is it of this report's lease? */
 int front_result(struct front *f, const struct front_result *result);       /* ORB_ENOTFOUND: not of this lease */
 int front_host_news(struct front *f, const struct front_host_news *news);

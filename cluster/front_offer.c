@@ -272,6 +272,14 @@ front_admit(struct front *f, const struct front_link *link)
     return 0;
 }
 
+void
+front_foresee(const struct front *f, struct front_link *link)
+{
+    CHECK_IS(f, FRONT_MAGIC);
+    link->fingerprint = fingerprint(&f->key, link->url);
+    seen_prefetch(f->seen, link->fingerprint);
+}
+
 enum front_verdict
 front_offer(struct front *f, const struct front_link *link)
 {
@@ -283,7 +291,7 @@ front_offer(struct front *f, const struct front_link *link)
     CHECK_IS(f, FRONT_MAGIC);
     CHECK(f->in_report);
     f->n_offered++;
-    first = fingerprint(&f->key, link->url);
+    first = link->fingerprint != 0 ? link->fingerprint : fingerprint(&f->key, link->url);
     if (front_seen_has(f, first))
         return seen(f, link);
     err = url_parse_canonical(&f->url, link->url);

@@ -87,6 +87,16 @@ seen_has(const struct seen *s, uint64_t fingerprint)
     return shard->cap != 0 && shard->slots[find_slot(shard, value)] == value;
 }
 
+void
+seen_prefetch(const struct seen *s, uint64_t fingerprint)
+{
+    uint64_t value = slot_value(fingerprint);
+    const struct seen_shard *shard = &s->shards[value >> 56];
+
+    if (shard->cap != 0)
+        __builtin_prefetch(shard->slots + first_slot(shard, value));
+}
+
 /* The next step of 1, 1.25, 1.5, 1.75, 2 times a power of two: the sizes that the allocator has anyway. */
 static uint32_t
 next_cap(uint32_t cap)

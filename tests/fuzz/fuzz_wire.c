@@ -49,6 +49,13 @@ front_report_holds(const struct front *f, uint64_t url_id, bool *is_seed)
     return url_id == HELD_URL || url_id == HELD_SEED;
 }
 
+void
+front_foresee(const struct front *f, struct front_link *link)
+{
+    CHECK(is_in_report);
+    link->fingerprint = touch(link->url) + 1u;
+}
+
 enum front_verdict
 front_offer(struct front *f, const struct front_link *link)
 {
