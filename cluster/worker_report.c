@@ -225,7 +225,7 @@ report_lease(struct worker *w, struct wlease *l)
     LIST_EACH (node, &l->hosts) {
         struct whost *h = LIST_ELEMENT(node, struct whost, node);
         if (h->cookies_changed || h->has_news)
-            send_host_news(h, false, OUTCOME_OK, 0);
+            send_host_news(h, false, OUTCOME_NONE, 0); /* its robots.txt may be under way */
     }
     LIST_EACH_SAFE (node, &w->committing) {
         struct job *j = LIST_ELEMENT(node, struct job, node);
