@@ -1,6 +1,7 @@
 #include "crawler/frontier.h"
 
 #include "crawler/frontier_heap.h"
+#include "crawler/frontier_retry.h"
 #include "pool/map.h"
 
 #define FRONTIER_MAGIC 0xf407e3
@@ -27,8 +28,8 @@ struct frontier {
     uint32_t *ring;
     uint32_t ring_head, ring_n, ring_cap; /* cap: power of two */
     struct due_heap timed;
-    struct frontier_retry *retries;       /* binary heap */
-    size_t n_retries, cap_retries, max_retries;
+    struct retry_heap retries;
+    size_t max_retries;
     uint64_t n_scheduled;
 };
 
@@ -67,7 +68,7 @@ frontier_free(struct frontier **fp)
     mem_free(MEM_HOST, f->groups);
     mem_free(MEM_HOST, f->ring);
     due_heap_fini(&f->timed);
-    mem_free(MEM_HOST, f->retries);
+    retry_heap_fini(&f->retries);
     f->magic = 0;
     MEM_FREE(MEM_HOST, fp);
 }
@@ -493,72 +494,44 @@ frontier_release(struct frontier *f, uint32_t unit, uint64_t ip_next_at_ms, uint
     }
 }
 
-/* --- retries: a binary heap by due time -------------------------------------------------------------------------------- */
+/* --- retries ------------------------------------------------------------------------------------------------------------ */
 
 bool
 frontier_has_retry_room(const struct frontier *f)
 {
-    return f->n_retries < f->max_retries;
+    return f->retries.n < f->max_retries;
 }
 
 int
 frontier_retry_reserve(struct frontier *f)
 {
-    if (f->n_retries == f->cap_retries) {
-        size_t cap = f->cap_retries == 0 ? 64 : f->cap_retries * 2;
-        struct frontier_retry *bigger = mem_realloc(MEM_HOST, f->retries, cap * sizeof *bigger);
-
-        if (bigger == NULL)
-            return ORB_ENOMEM;
-        f->retries = bigger;
-        f->cap_retries = cap;
-    }
-    return 0;
+    return retry_heap_reserve(&f->retries);
 }
 
 int
 frontier_retry_at(struct frontier *f, uint32_t host_id, uint64_t url_id, uint64_t due_ms)
 {
-    size_t i;
-    int err = frontier_retry_reserve(f);
-
-    if (err != 0)
-        return err;
-    for (i = f->n_retries++; i > 0 && f->retries[(i - 1) / 2].due_ms > due_ms; i = (i - 1) / 2)
-        f->retries[i] = f->retries[(i - 1) / 2];
-    f->retries[i] = (struct frontier_retry){ due_ms, url_id, host_id };
-    return 0;
+    return retry_heap_push(&f->retries, (struct frontier_retry){ due_ms, url_id, host_id });
 }
 
 bool
 frontier_retry_take(struct frontier *f, uint64_t now_ms, uint32_t *host_id, uint64_t *url_id)
 {
-    struct frontier_retry last;
-    size_t i = 0, child;
+    struct frontier_retry r;
 
-    if (f->n_retries == 0 || f->retries[0].due_ms > now_ms)
+    if (retry_heap_peek(&f->retries) > now_ms)
         return false;
-    *host_id = f->retries[0].host_id;
-    *url_id = f->retries[0].url_id;
-    last = f->retries[--f->n_retries];
-    while ((child = 2 * i + 1) < f->n_retries) {
-        if (child + 1 < f->n_retries && f->retries[child + 1].due_ms < f->retries[child].due_ms)
-            child++;
-        if (last.due_ms <= f->retries[child].due_ms)
-            break;
-        f->retries[i] = f->retries[child];
-        i = child;
-    }
-    if (f->n_retries > 0)
-        f->retries[i] = last;
+    retry_heap_pop(&f->retries, &r);
+    *host_id = r.host_id;
+    *url_id = r.url_id;
     return true;
 }
 
 const struct frontier_retry *
 frontier_retries(const struct frontier *f, size_t *n)
 {
-    *n = f->n_retries;
-    return f->retries;
+    *n = f->retries.n;
+    return f->retries.entries;
 }
 
 /* --- figures ----------------------------------------------------------------------------------------------------------- */
@@ -577,7 +550,7 @@ frontier_next_due_ms(const struct frontier *f)
 
     if (f->ring_n > 0)
         return 0;
-    return f->n_retries > 0 && f->retries[0].due_ms < due ? f->retries[0].due_ms : due;
+    return ORB_MIN(due, retry_heap_peek(&f->retries));
 }
 
 uint32_t
@@ -596,5 +569,5 @@ size_t
 frontier_ram_bytes(const struct frontier *f)
 {
     return hosts_ram_bytes(f->hosts) + f->cap_groups * sizeof *f->groups + f->ring_cap * sizeof *f->ring
-           + due_heap_bytes(&f->timed) + f->cap_retries * sizeof *f->retries + f->addresses.cap * sizeof(struct map_slot);
+           + due_heap_bytes(&f->timed) + retry_heap_bytes(&f->retries) + f->addresses.cap * sizeof(struct map_slot);
 }
