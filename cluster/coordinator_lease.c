@@ -37,6 +37,8 @@ send_host(struct sender *s, struct buf *frame, const struct front_host *h)
     wire_u64(&s->out, h->host_id);
     wire_text(&s->out, h->origin);
     wire_u8(&s->out, h->needs_robots);
+    wire_text(&s->out, h->robots_url);
+    wire_u8(&s->out, h->robots_hops);
     wire_u16(&s->out, (uint16_t)h->robots_status);
     wire_text(&s->out, h->addresses);
     wire_u32(&s->out, h->addresses_ttl_s);

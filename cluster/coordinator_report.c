@@ -155,6 +155,8 @@ read_host_news(struct wire_in *in, struct front_host_news *news)
     news->has_cookies = wire_get_bool(in);
     news->cookies = wire_get_text(in, MAX_COOKIES_BYTES);
     news->robots_outcome = (enum outcome)wire_get_enum(in, OUTCOME_N);
+    news->robots_url = wire_get_text(in, FRONT_ROBOTS_URL_BYTES);
+    news->robots_hops = wire_get_u8(in);
     news->robots_ttl_s = ORB_MIN(news->robots_ttl_s, MAX_ROBOTS_TTL_S);
     return wire_at_end(in);
 }

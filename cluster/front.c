@@ -78,6 +78,7 @@ free_leases(struct front *f)
     map_fini(&f->leases);
     map_fini(&f->leased);
     map_fini(&f->suspects);
+    front_errands_free(f);
     while ((node = list_take_front(&f->failed_loads)) != NULL)
         front_load_free(LIST_ELEMENT(node, struct load, answer.node));
 }
@@ -131,6 +132,7 @@ front_new(const struct front_conf *conf, uint64_t now_ms, uint64_t wall_ms)
     map_init(&f->leases, MEM_HOST);
     map_init(&f->leased, MEM_HOST);
     map_init(&f->suspects, MEM_HOST);
+    map_init(&f->errands, MEM_HOST);
     url_init(&f->url, MEM_FRONTIER);
     buf_init(&f->url_key, MEM_FRONTIER, BUF_NO_CEILING);
     buf_init(&f->origin, MEM_FRONTIER, BUF_NO_CEILING);

@@ -29,6 +29,8 @@ struct front;
 #define FRONT_WINDOW_URLS 32      /* outstanding URLs of one lease */
 #define FRONT_WINDOW_MS 20000     /* ... and no more than fit this long at the host's delay (at least one) */
 #define FRONT_GROUP_HOSTS 256     /* hosts per group; more: sub-groups, each spaced by k x ip-delay */
+#define FRONT_ROBOTS_HOPS 5       /* redirects of robots.txt that are followed (RFC 9309 section 2.3.1.2) */
+#define FRONT_ROBOTS_URL_BYTES 8192 /* ... to another authority: no longer URL */
 
 struct front_books { /* discovered == the sum of the others, always */
     uint64_t discovered, queued, leased, waiting, done, failed, excluded, quarantined;
@@ -68,6 +70,9 @@ struct front_host { /* one host of a lease; name and port and scheme make it */
     uint64_t host_id;
     struct slice origin;      /* "https://example.org:8443" */
     bool needs_robots;        /* first lease, or robots expired: DNS and robots.txt come first, no URL is in the lease */
+    struct slice robots_url;  /* needs_robots: an errand. Not its own robots.txt is asked for but this URL, to which another
+                               * host's redirects; what news say of robots counts for that one. Empty = its own */
+    uint8_t robots_hops;      /* ... after so many redirects */
     struct slice robots_body; /* as fetched; valid when !needs_robots */
     int robots_status;        /* 200, 404 (all allowed), 500 (nothing allowed until robots_retry) */
     struct slice addresses;   /* comma-separated literals; may be empty: the worker resolves */
@@ -101,6 +106,9 @@ struct front_host_news { /* what a report says of a host */
     uint32_t crawl_delay_ms;  /* UINT32_MAX = none */
     bool has_cookies;
     struct slice cookies;
+    struct slice robots_url;  /* canonical: robots.txt redirects to this URL of another authority, and is to be asked for there, in a
+                               * lease of that one; the other robots_* mean nothing then. Empty = no such redirect */
+    uint8_t robots_hops;      /* ... with this redirect, 1 .. FRONT_ROBOTS_HOPS */
     enum outcome robots_outcome; /* OK, or why there is none (DNS_..., CONNECT_..., SERVER_ERROR): the host waits and tries again */
 };
 
@@ -173,7 +181,7 @@ enum front_verdict front_offer(struct front *f, const struct front_link *link);
 void front_foresee(const struct front *f, struct front_link *link);
 bool front_report_holds(const struct front *f, uint64_t url_id, bool *is_seed); /* is it of this report's lease? */
 int front_result(struct front *f, const struct front_result *result);       /* ORB_ENOTFOUND: not of this lease */
-int front_host_news(struct front *f, const struct front_host_news *news);
+int front_host_news(struct front *f, const struct front_host_news *news);   /* ORB_ENOTFOUND: not of this lease, or a redirect to no URL */
 int front_report_end(struct front *f, uint64_t now_ms, uint64_t wall_ms);   /* tops the lease up, or ends it when empty */
 /* The report is dropped: no result and no news count. Links offered so far stay: they were found, and the page comes again. */
 void front_report_abort(struct front *f);

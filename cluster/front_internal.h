@@ -7,6 +7,7 @@
  *   front_window.c  a window that was read: sending it        front_return.c  what comes back unfinished
  *   front_recover.c what a new process makes of the files     front_why.c     the life of one URL
  *   front_again.c   seeds that the journal knows already      front_refetch.c a new round over what is stored
+ *   front_errand.c  robots.txt at another authority
  */
 #ifndef ORB_CLUSTER_FRONT_INTERNAL_H
 #define ORB_CLUSTER_FRONT_INTERNAL_H
@@ -222,7 +223,8 @@ struct leased_url {
 
 struct lease_host {
     uint32_t host_id;
-    bool needs_robots;
+    bool needs_robots;    /* its own, or an errand's */
+    bool is_apart;        /* here for an errand, or its robots.txt became one: of this lease it gets no URL */
     uint64_t last_end_ms; /* of its latest request; 0 = none */
     uint64_t not_before_ms;
 };
@@ -299,6 +301,8 @@ struct front {
     uint32_t epoch;
     uint64_t last_lease_id;
     struct map leases, leased, suspects; /* by lease id; url_id -> lease; url_id -> suspect */
+    struct map errands;  /* host_id -> struct errand_queue: other hosts' robots.txt that redirect to it; front_errand.c */
+    size_t errand_bytes;
     struct buf dead_chunks;       /* uint32_t ids, read and to delete with the next mark */
     struct list failed_loads;     /* to send again */
     uint64_t marked_url_id, marked_chunk_id;
@@ -369,6 +373,23 @@ void front_pend_retry(struct front *f, uint32_t host_id, uint64_t url_id, uint64
 void front_wake(struct front *f, uint32_t host_id);
 int front_host_join(struct front *f, uint32_t host_id, struct slice addresses) ORB_MUST_USE;
 void front_host_delay(struct front *f, struct host *h, uint32_t crawl_delay_ms);
+
+int front_robots_news(struct front *f, const struct front_host_news *news) ORB_MUST_USE; /* of a host that is in no lease for it */
+
+/* front_errand.c */
+struct errand_queue;
+struct errand { /* one robots.txt that waits for its turn at another authority, or is being asked for there */
+    struct list node;    /* errand_queue.errands */
+    uint32_t source_id;  /* the host whose robots.txt it is: HOST_AWAITS_ROBOTS */
+    uint8_t hops;        /* redirects so far, at least 1 */
+    uint32_t n_url;
+    char url[];
+};
+/* News of robots.txt, awaited of a host of a lease, that is about another's or leads to another. ORB_ENOMEM: part of it may count. */
+int front_errand_news(struct front *f, const struct lease_host *lh, const struct front_host_news *news) ORB_MUST_USE;
+const struct errand *front_errand_of(const struct front *f, uint32_t host_id); /* BORROWED: the next one at this host; NULL */
+void front_errands_fail(struct front *f, uint32_t host_id); /* the host cannot be asked */
+void front_errands_free(struct front *f);
 
 /* front_lease.c */
 void front_on_load(struct front *f, struct load *load);

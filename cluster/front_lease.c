@@ -217,6 +217,12 @@ fill_suspects(struct front *f, struct load *load, uint32_t host_id)
         hosts_get(f->hosts, host_id)->flags &= (uint8_t)~HOST_HAS_SUSPECT;
 }
 
+static bool
+is_for_robots(enum frontier_pick_kind kind)
+{
+    return kind == PICK_ROBOTS || kind == PICK_ERRAND;
+}
+
 static void
 fill(struct front *f, struct lease *l, struct load *load, const struct frontier_pick *pick, unsigned room)
 {
@@ -229,12 +235,15 @@ fill(struct front *f, struct lease *l, struct load *load, const struct frontier_
         load->n_hosts = i + 1;
         if (index == UINT32_MAX) {
             load->hosts[i].index = l->n_hosts;
-            l->hosts[l->n_hosts++] = (struct lease_host){ .host_id = id, .needs_robots = pick->kind == PICK_ROBOTS };
+            l->hosts[l->n_hosts++] = (struct lease_host){
+                .host_id = id, .needs_robots = is_for_robots(pick->kind), .is_apart = pick->kind == PICK_ERRAND,
+            };
             frontier_take_host(f->frontier, id);
+            host_note_turn(hosts_get(f->hosts, id), pick->kind == PICK_ERRAND);
         }
         if (pick->kind == PICK_SUSPECT || pick->kind == PICK_DOOMED)
             fill_suspects(f, load, id);
-        if (pick->kind == PICK_SUSPECT || pick->kind == PICK_ROBOTS || room == 0)
+        if (pick->kind == PICK_SUSPECT || is_for_robots(pick->kind) || room == 0)
             continue;
         share = ORB_MIN(host_room(f, l, id, load->hosts[i].is_described ? UINT32_MAX : index), (room + left - 1) / left);
         fill_from_queue(f, load, i, share);
@@ -349,15 +358,25 @@ front_give_back(struct front *f, struct lease *l, unsigned i)
     }
 }
 
+/* Somebody else's turn: others wait, or an errand at one of the lease's own hosts, which nobody else can be given. */
+static bool
+should_give_way(const struct front *f, const struct lease *l)
+{
+    bool is_greedy = l->n_given >= FRONT_FAIR_URLS || f->now_ms - l->began_ms >= FRONT_FAIR_MS;
+
+    return (is_greedy && frontier_has_ready(f->frontier))
+           || (f->errands.n > 0 && frontier_has_errand(f->frontier, l->unit, f->now_ms));
+}
+
 /* While one host's robots.txt keeps the lease, the others of its address go on; they could not be leased elsewhere. */
 static bool
 may_topup(const struct front *f, const struct lease *l)
 {
     bool is_held = front_lease_has_robots(l);
-    bool is_greedy = !is_held && (l->n_given >= FRONT_FAIR_URLS || f->now_ms - l->began_ms >= FRONT_FAIR_MS);
 
-    return pages_left(f) > 0 && (l->kind == PICK_URLS || (l->kind == PICK_ROBOTS && is_held)) && !l->is_dead && !l->no_topup && l->n_loads == 0 && !front_is_congested(f)
-           && l->n_urls <= lease_window(f, l) / 2 && !(is_greedy && frontier_has_ready(f->frontier));
+    return pages_left(f) > 0 && (l->kind == PICK_URLS || (is_for_robots(l->kind) && is_held)) && !l->is_dead && !l->no_topup
+           && l->n_loads == 0 && !front_is_congested(f) && l->n_urls <= lease_window(f, l) / 2
+           && (is_held || !should_give_way(f, l));
 }
 
 /* A host that does not answer gets no more until its backoff is over. */
@@ -372,6 +391,8 @@ drop_failing(struct front *f, const struct lease *l, struct frontier_pick *pick)
 
         if (index == UINT32_MAX && (h->flags & HOST_IN_LEASE))
             continue; /* it has moved here from another address, and is leased with that yet */
+        if (index != UINT32_MAX && l->hosts[index].is_apart)
+            continue;
         if (h->n_fails > 0 || (index != UINT32_MAX && l->hosts[index].not_before_ms > f->now_ms))
             continue;
         if (host_room(f, l, pick->host_ids[i], index) > 0)

@@ -5,7 +5,7 @@
  */
 #include "cluster/front_internal.h"
 
-struct kept_news { /* its bytes follow: addresses, robots_body, cookies */
+struct kept_news { /* its bytes follow: addresses, robots_body, cookies, robots_url */
     struct front_host_news news;
     size_t n_bytes;
 };
@@ -102,15 +102,25 @@ find_host(const struct lease *l, uint64_t host_id)
     return UINT32_MAX;
 }
 
+/* A redirect of robots.txt is a request that we will make: an http URL, as written down by url_href(). */
+static bool
+is_good_redirect(struct front *f, const struct front_host_news *news)
+{
+    return news->robots_url.n <= FRONT_ROBOTS_URL_BYTES && news->robots_hops >= 1 && news->robots_hops <= FRONT_ROBOTS_HOPS
+           && url_parse_canonical(&f->url, news->robots_url) == 0 && url_is_http(&f->url);
+}
+
 int
 front_host_news(struct front *f, const struct front_host_news *news)
 {
-    struct kept_news kept = { *news, news->addresses.n + news->robots_body.n + news->cookies.n };
+    struct kept_news kept = { *news, news->addresses.n + news->robots_body.n + news->cookies.n + news->robots_url.n };
     size_t n = f->news.n;
     int err;
 
     CHECK(f->in_report);
     if (f->report_lease == NULL || find_host(f->report_lease, news->host_id) == UINT32_MAX)
+        return ORB_ENOTFOUND;
+    if (news->robots_url.n > 0 && !is_good_redirect(f, news))
         return ORB_ENOTFOUND;
     err = buf_append(&f->news, &kept, sizeof kept);
     if (err == 0)
@@ -119,6 +129,8 @@ front_host_news(struct front *f, const struct front_host_news *news)
         err = buf_append_slice(&f->news, news->robots_body);
     if (err == 0)
         err = buf_append_slice(&f->news, news->cookies);
+    if (err == 0)
+        err = buf_append_slice(&f->news, news->robots_url);
     if (err != 0) {
         buf_truncate(&f->news, n);
         f->report_err = err;
@@ -333,24 +345,27 @@ news_fields(struct front *f, struct lease_host *lh, const struct front_host_news
     return fields;
 }
 
-static int
-apply_news(struct front *f, struct lease *l, const struct front_host_news *n, const char *bytes, size_t n_bytes)
+static char *
+put_text(char *at, struct slice text)
 {
-    struct lease_host *lh = &l->hosts[find_host(l, n->host_id)];
-    struct urldb_host row = { .host_id = n->host_id };
+    if (text.n > 0)
+        memcpy(at, text.p, text.n);
+    return at + text.n;
+}
+
+static int
+put_news(struct front *f, struct lease_host *lh, const struct front_host_news *n)
+{
+    struct urldb_host row = { .host_id = lh->host_id };
+    size_t n_bytes = n->addresses.n + n->robots_body.n + n->cookies.n;
     struct rec_news *r;
     unsigned fields;
+    char *at;
     int err = journal_reserve(f->journal, sizeof *r + n_bytes, 1);
 
-    if (err == 0 && n->addresses.n > 0)
-        err = front_host_join(f, lh->host_id, slice_of(bytes, n->addresses.n));
     if (err != 0)
         return err;
     fields = news_fields(f, lh, n, &row);
-    if (lh->needs_robots && n->robots_outcome != OUTCOME_NOT_STARTED && (n->has_robots || n->robots_outcome != OUTCOME_NONE)) {
-        lh->needs_robots = false;
-        lh->last_end_ms = l->ip_last_end_ms = f->now_ms; /* robots.txt was a request too */
-    }
     if (fields == 0)
         return 0;
     r = journal_put(f->journal, REC_NEWS, sizeof *r + n_bytes);
@@ -359,8 +374,64 @@ apply_news(struct front *f, struct lease *l, const struct front_host_news *n, co
     r->n_addresses = (uint32_t)n->addresses.n;
     r->n_robots = (uint32_t)n->robots_body.n;
     r->n_cookies = (uint32_t)n->cookies.n;
-    memcpy(r->bytes, bytes, n_bytes);
+    at = put_text(r->bytes, n->addresses);
+    at = put_text(at, n->robots_body);
+    (void)put_text(at, n->cookies);
     return 0;
+}
+
+int
+front_robots_news(struct front *f, const struct front_host_news *news)
+{
+    struct lease_host alone = { .host_id = (uint32_t)news->host_id };
+    struct host *h = hosts_get(f->hosts, alone.host_id);
+    int err = put_news(f, &alone, news);
+
+    h->next_at_ms = ORB_MAX(h->next_at_ms, alone.not_before_ms);
+    return err;
+}
+
+static void
+forget_robots(struct front_host_news *n)
+{
+    n->has_robots = false;
+    n->robots_outcome = OUTCOME_NONE;
+    n->robots_body = SLICE_NONE;
+}
+
+/* What an errand's host says of robots.txt is not about itself, nor is a redirect any robots.txt yet. */
+static int
+apply_news(struct front *f, struct lease *l, struct front_host_news *n)
+{
+    struct lease_host *lh = &l->hosts[find_host(l, n->host_id)];
+    bool is_awaited = lh->needs_robots && n->robots_outcome != OUTCOME_NOT_STARTED
+                      && (n->has_robots || n->robots_outcome != OUTCOME_NONE);
+    int err = 0;
+
+    if (n->addresses.n > 0)
+        err = front_host_join(f, lh->host_id, n->addresses);
+    if (err == 0 && (lh->is_apart || n->robots_url.n > 0)) {
+        err = is_awaited ? front_errand_news(f, lh, n) : 0;
+        lh->is_apart |= is_awaited;
+        forget_robots(n);
+    }
+    if (err == 0)
+        err = put_news(f, lh, n);
+    if (err == 0 && is_awaited) {
+        lh->needs_robots = false;
+        lh->last_end_ms = l->ip_last_end_ms = f->now_ms; /* robots.txt was a request too */
+    }
+    return err;
+}
+
+/* Its texts, where they are kept. */
+static void
+find_texts(struct front_host_news *n, const char *bytes)
+{
+    n->addresses = slice_of(bytes, n->addresses.n);
+    n->robots_body = slice_of(bytes + n->addresses.n, n->robots_body.n);
+    n->cookies = slice_of(n->robots_body.p + n->robots_body.n, n->cookies.n);
+    n->robots_url = slice_of(n->cookies.p + n->cookies.n, n->robots_url.n);
 }
 
 /* --- the end of a report ---------------------------------------------------------------------------------------------------- */
@@ -374,7 +445,8 @@ apply_kept(struct front *f, struct lease *l)
         struct kept_news kept;
 
         memcpy(&kept, f->news.p + at, sizeof kept);
-        err = apply_news(f, l, &kept.news, f->news.p + at + sizeof kept, kept.n_bytes);
+        find_texts(&kept.news, f->news.p + at + sizeof kept);
+        err = apply_news(f, l, &kept.news);
         at += sizeof kept + kept.n_bytes;
     }
     for (size_t at = 0; at < f->results.n && err == 0; at += sizeof(struct front_result)) {

@@ -79,11 +79,14 @@ describe_host(struct front *f, const struct lease *l, const struct load *load, c
     const struct host *host = hosts_get(f->hosts, h->host_id);
     const char *text = load->text.p;
     uint64_t wall_s = f->wall_ms / 1000;
+    const struct errand *errand = l->hosts[h->index].is_apart ? front_errand_of(f, h->host_id) : NULL;
 
     *out = (struct front_host){
         .host_id = h->host_id,
         .origin = slice_of(text + h->origin_at, h->origin_n),
         .needs_robots = l->hosts[h->index].needs_robots,
+        .robots_url = errand == NULL ? SLICE_NONE : slice_of(errand->url, errand->n_url),
+        .robots_hops = errand == NULL ? 0 : errand->hops,
         .robots_body = slice_of(text + h->robots_at, h->robots_n),
         .robots_status = (int)h->row.robots_status,
         .cookies = slice_of(text + h->cookies_at, h->cookies_n),
@@ -180,6 +183,8 @@ fail_all(struct front *f, struct lease *l, struct load *load)
         s = map_remove(&f->suspects, u->url_id);
         mem_free(MEM_HOST, s);
     }
+    if (doom != OUTCOME_NONE)
+        front_errands_fail(f, l->hosts[0].host_id);
     journal_publish(f->journal);
 }
 
@@ -225,7 +230,7 @@ front_on_load(struct front *f, struct load *load)
     front_load_free(load);
     if (l == NULL)
         return;
-    if (l->kind == PICK_ROBOTS)
+    if (l->kind == PICK_ROBOTS || l->kind == PICK_ERRAND)
         front_lease_settle(f, l);
     else if (l->n_loads == 0 && l->n_urls == 0 && !front_lease_has_robots(l))
         front_lease_over(f, l);

@@ -5,14 +5,16 @@
  *        |                         v                      +--fetch--> ROBOTS --answer, <= 5 redirects--> OPEN (or FAILED)
  *        +-- addresses known ---> NEEDS_ROBOTS             FAILED: no name, or no robots.txt: nothing may be asked
  *
+ * A redirect to another authority is not followed here: the coordinator is told, and leases that authority for it. So the
+ * robots.txt of a lease may be another host's that redirects to this one (front_errand.c); then nothing else is asked.
  * RFC 9309: 4xx = everything allowed; 5xx or unreachable = nothing allowed until it can be read; the first 500 KiB count.
  */
 #include "cluster/worker_internal.h"
 
+#include "cluster/front.h"
 #include "cluster/log.h"
 
 #define ROBOTS_TTL_S (24 * 3600u)
-#define ROBOTS_MAX_HOPS 5
 
 void
 host_learn_robots(struct whost *h, int status, struct slice body)
@@ -61,7 +63,6 @@ host_settle(struct whost *h, enum outcome outcome)
         worker_report_host(h, outcome, ROBOTS_TTL_S);
     }
     buf_fini(&h->robots_body);
-    MEM_FREE(MEM_HOST, &h->robots_addresses);
     l->is_dirty = true;
     worker_pump_soon(w);
 }
@@ -102,33 +103,25 @@ host_resolve(struct whost *h)
     dns_lookup(w->dns, url_host(&h->origin), on_addresses, h);
 }
 
-static void host_ask_robots(struct whost *h);
-
-/* Where a redirect of robots.txt leads is another host: its addresses, for this one request. */
-static void
-on_robots_addresses(void *arg, const struct dns_answer *answer)
-{
-    struct whost *h = arg;
-
-    h->is_resolving_robots = false;
-    if (answer->outcome != OUTCOME_OK) {
-        host_learn_robots(h, 500, SLICE_NONE);
-        host_settle(h, OUTCOME_ROBOTS_UNREACHABLE);
-        return;
-    }
-    h->robots_addresses = mem_dup(MEM_HOST, answer, sizeof *answer);
-    if (h->robots_addresses == NULL)
-        worker_die(h->lease->worker, "no memory for robots.txt", ORB_ENOMEM);
-    host_ask_robots(h);
-}
-
 static bool
 is_same_authority(const struct url *a, const struct url *b)
 {
-    return slice_eq(url_host(a), url_host(b)) && url_effective_port(a) == url_effective_port(b);
+    return slice_eq(url_scheme(a), url_scheme(b)) && slice_eq(url_host(a), url_host(b))
+           && url_effective_port(a) == url_effective_port(b);
 }
 
-/* RFC 9309 section 2.3.1.2: at least five redirects, also to other authorities. True when another request follows. */
+/* Asked for there in a lease of that authority: this one's politeness is not ours to know. */
+static void
+host_send_elsewhere(struct whost *h)
+{
+    h->state = WHOST_FAILED;
+    h->failure = OUTCOME_NOT_STARTED;
+    h->needs_robots = false;
+    worker_report_host(h, OUTCOME_REDIRECT, 0);
+    h->robots_hops = 0;
+}
+
+/* RFC 9309 section 2.3.1.2: at least five redirects, also to other authorities. False: this one is not followed. */
 static bool
 follow_robots(struct whost *h, const struct page *p)
 {
@@ -137,22 +130,21 @@ follow_robots(struct whost *h, const struct page *p)
     bool goes_on = false;
 
     url_init(&next, MEM_HOST);
-    if (h->robots_hops < ROBOTS_MAX_HOPS && url_parse(&next, p->location, &h->robots_url) == 0 && url_is_http(&next)) {
-        h->robots_hops++;
-        goes_on = url_copy(&h->robots_url, &next) == 0;
+    if (h->robots_hops < FRONT_ROBOTS_HOPS && url_parse(&next, p->location, &h->robots_url) == 0 && url_is_http(&next)) {
+        url_drop_fragment(&next);
+        goes_on = url_href(&next).n <= FRONT_ROBOTS_URL_BYTES && url_copy(&h->robots_url, &next) == 0;
     }
     url_fini(&next);
     if (!goes_on)
         return false;
-    MEM_FREE(MEM_HOST, &h->robots_addresses);
-    if (is_same_authority(&h->robots_url, &h->origin) || w->conf.proxy != NULL) {
+    h->robots_hops++;
+    if (is_same_authority(&h->robots_url, &h->origin)) {
         h->state = WHOST_NEEDS_ROBOTS; /* after the host's delay, as any request */
         h->lease->is_dirty = true;
-        worker_pump_soon(w);
     } else {
-        h->is_resolving_robots = true;
-        dns_lookup(w->dns, url_host(&h->robots_url), on_robots_addresses, h);
+        host_send_elsewhere(h);
     }
+    worker_pump_soon(w);
     return true;
 }
 
@@ -195,7 +187,7 @@ host_ask_robots(struct whost *h)
     struct fetch_request request = {
         .id = h->host_id,
         .url = &h->robots_url,
-        .addresses = h->robots_addresses != NULL ? h->robots_addresses : &h->addresses,
+        .addresses = &h->addresses,
         .max_body_bytes = ROBOTS_MAX_BYTES,
         .cut_long_body = true,
     };
@@ -271,8 +263,6 @@ host_leave(struct whost *h)
 
     if (h->is_resolving)
         dns_cancel(w->dns, on_addresses, h);
-    if (h->is_resolving_robots)
-        dns_cancel(w->dns, on_robots_addresses, h);
     CHECK(h->fetch == NULL && h->n_in_flight == 0);
     while ((node = list_take_front(&h->ready)) != NULL)
         mem_free(MEM_HOST, LIST_ELEMENT(node, struct wurl, node));
@@ -288,7 +278,6 @@ host_release(struct object *o)
 {
     struct whost *h = (struct whost *)(void *)o;
 
-    mem_free(MEM_HOST, h->robots_addresses);
     robots_unref(&h->robots);
     cookies_free(&h->cookies);
     buf_fini(&h->robots_body);

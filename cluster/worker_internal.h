@@ -51,7 +51,7 @@ struct whost { /* one host of a lease: a reference from there, one from each of 
     uint64_t host_id;
     struct url origin;
     enum whost_state state;
-    bool needs_robots;         /* this lease is for robots.txt */
+    bool needs_robots;         /* this lease is for robots.txt: the host's own, or another's that redirects here */
     int robots_status;
     struct buf robots_body;    /* arriving from the coordinator, or fetched */
     struct robots *robots;
@@ -70,8 +70,7 @@ struct whost { /* one host of a lease: a reference from there, one from each of 
     struct list ready;         /* of struct wurl */
     enum outcome failure;      /* WHOST_FAILED */
     struct fetch *fetch;       /* of robots.txt */
-    bool is_resolving, is_resolving_robots;
-    struct dns_answer *robots_addresses; /* of another authority that robots.txt redirects to; NULL = the host's own */
+    bool is_resolving;
 };
 
 struct wlease {

@@ -7,6 +7,7 @@
  */
 #include "cluster/worker_internal.h"
 
+#include "cluster/front.h"
 #include "cluster/log.h"
 
 static struct wlease *
@@ -44,7 +45,7 @@ lease_has_busy_host(const struct wlease *l)
 {
     LIST_EACH (node, &l->hosts) {
         const struct whost *h = LIST_ELEMENT(node, struct whost, node);
-        if (h->needs_robots || h->fetch != NULL || h->is_resolving || h->is_resolving_robots)
+        if (h->needs_robots || h->fetch != NULL || h->is_resolving)
             return true;
     }
     return false;
@@ -166,6 +167,8 @@ on_host(struct worker *w, struct wire_in *in)
     uint64_t host_id = wire_get_u64(in);
     struct slice origin = wire_get_text(in, WIRE_MAX_TEXT_BYTES);
     bool needs_robots = wire_get_bool(in);
+    struct slice robots_url = wire_get_text(in, FRONT_ROBOTS_URL_BYTES);
+    uint8_t robots_hops = wire_get_u8(in);
     uint16_t robots_status = wire_get_u16(in);
     struct slice addresses = wire_get_text(in, 4096);
     uint32_t ttl_s = wire_get_u32(in);
@@ -188,6 +191,9 @@ on_host(struct worker *w, struct wire_in *in)
     if (needs_robots && !h->needs_robots && h->fetch == NULL) {
         h->needs_robots = true;
         h->state = WHOST_NEEDS_NAME;
+        h->robots_hops = robots_hops;
+        if (robots_hops > 0 && url_parse(&h->robots_url, robots_url, NULL) != 0)
+            worker_die(w, "the coordinator sent a robots.txt whose URL is none", ORB_EPROTO);
     }
     read_addresses(h, addresses, ttl_s);
     if (!needs_robots && h->robots == NULL)
@@ -312,7 +318,7 @@ give_back(struct wlease *l)
             mem_free(MEM_HOST, u);
             l->n_ready--;
         }
-        if (h->needs_robots && h->fetch == NULL && !h->is_resolving && !h->is_resolving_robots)
+        if (h->needs_robots && h->fetch == NULL && !h->is_resolving)
             h->needs_robots = false; /* never begun: the coordinator leases it again */
     }
     worker_send(w, &out); /* an empty one as well: it says that nothing is left to hand back */

@@ -85,8 +85,7 @@ pace_due_ms(const struct whost *h)
     const struct wlease *l = h->lease;
     uint64_t due = h->next_at_ms;
 
-    if (h->n_in_flight >= most_in_flight(h) || h->is_resolving || h->is_resolving_robots
-        || h->fetch != NULL)
+    if (h->n_in_flight >= most_in_flight(h) || h->is_resolving || h->fetch != NULL)
         return UINT64_MAX;
     if (l->last_host == h)
         return due;

@@ -147,6 +147,8 @@ send_host_news(struct whost *h, bool has_robots, enum outcome robots_outcome, ui
     wire_u8(&out, h->cookies_changed);
     wire_text(&out, buf_slice(&jar));
     wire_u8(&out, (uint8_t)robots_outcome);
+    wire_text(&out, robots_outcome == OUTCOME_REDIRECT ? url_href(&h->robots_url) : SLICE_NONE);
+    wire_u8(&out, (uint8_t)h->robots_hops);
     worker_send(w, &out);
     h->cookies_changed = h->has_news = false;
     buf_fini(&text);

@@ -362,7 +362,10 @@ host_kind(struct host *h, uint64_t now_ms, uint64_t wall_s, uint32_t window_ms, 
     h->doom = 0;
     if (h->next_at_ms > now_ms + window_ms)
         return false;
-    *out = h->robots_until_s <= wall_s ? PICK_ROBOTS : h->flags & HOST_HAS_SUSPECT ? PICK_SUSPECT : PICK_URLS;
+    if ((h->flags & HOST_HAS_ERRAND) && (!(h->flags & HOST_WAS_ERRAND) || !host_has_own_work(h)))
+        *out = PICK_ERRAND; /* in turn with its own URLs: neither starves the other */
+    else
+        *out = h->robots_until_s <= wall_s ? PICK_ROBOTS : h->flags & HOST_HAS_SUSPECT ? PICK_SUSPECT : PICK_URLS;
     return *out == PICK_URLS || h->next_at_ms <= now_ms;
 }
 
@@ -446,13 +449,28 @@ frontier_more(struct frontier *f, uint32_t unit, uint64_t now_ms, uint64_t wall_
     for (; id != 0 && out->n_hosts < FRONTIER_PICK_HOSTS; id = is_group ? hosts_get(f->hosts, id)->next_in_group : 0) {
         const struct host *h = hosts_get(f->hosts, id);
 
-        if (hostq_is_empty(h) || h->doom != 0 || (h->flags & HOST_HAS_SUSPECT) || h->robots_until_s <= wall_s)
+        if (hostq_is_empty(h) || (h->flags & (HOST_AWAITS_ROBOTS | HOST_HAS_SUSPECT)) || h->doom != 0 || h->robots_until_s <= wall_s)
             continue;
         if (!(h->flags & HOST_IN_LEASE) && h->next_at_ms > now_ms)
             continue;
         out->host_ids[out->n_hosts++] = id;
     }
     return out->n_hosts > 0;
+}
+
+bool
+frontier_has_errand(const struct frontier *f, uint32_t unit, uint64_t now_ms)
+{
+    bool is_group = (unit & GROUP_BIT) != 0;
+    uint32_t id = is_group ? f->groups[unit & ~GROUP_BIT].first_host : unit;
+
+    for (; id != 0; id = is_group ? hosts_get(f->hosts, id)->next_in_group : 0) {
+        const struct host *h = hosts_get(f->hosts, id);
+
+        if ((h->flags & HOST_HAS_ERRAND) && h->next_at_ms <= now_ms)
+            return true;
+    }
+    return false;
 }
 
 void

@@ -13,6 +13,9 @@
  *   READY   in the ring.        TIMED   in the heap.
  *   LEASED  with one worker, which runs its clocks; next_at_ms is set again when it comes back.
  *
+ * What a host wants comes in this order: nothing (doomed), another host's robots.txt that redirects here (an errand; in turn
+ * with its own URLs), its own robots.txt, its URLs. A host whose robots.txt is an errand elsewhere wants nothing until then.
+ *
  * A group holds at most FRONTIER_GROUP_HOSTS hosts: an address with more has k sub-groups, each spaced by k x ip-delay.
  *
  * Time       now_ms monotonic, wall_s Unix seconds: arguments.
@@ -28,7 +31,7 @@
 
 struct frontier;
 
-enum frontier_pick_kind { PICK_URLS, PICK_ROBOTS, PICK_DOOMED, PICK_SUSPECT };
+enum frontier_pick_kind { PICK_URLS, PICK_ROBOTS, PICK_ERRAND, PICK_DOOMED, PICK_SUSPECT };
 
 struct frontier_pick {
     enum frontier_pick_kind kind;
@@ -60,6 +63,9 @@ void frontier_drop_host(struct frontier *f, uint32_t host_id, uint64_t now_ms); 
 /* The lease of the unit is over; its address may be asked again at ip_next_at_ms. */
 void frontier_release(struct frontier *f, uint32_t unit, uint64_t ip_next_at_ms, uint64_t now_ms);
 
+/* Has a host of the unit an errand that is due? The lease that holds the unit should come to its end, then. */
+bool frontier_has_errand(const struct frontier *f, uint32_t unit, uint64_t now_ms);
+
 /* URLs that wait for their retry. */
 bool frontier_has_retry_room(const struct frontier *f);
 int frontier_retry_reserve(struct frontier *f) ORB_MUST_USE;
@@ -78,9 +84,22 @@ uint64_t frontier_n_scheduled(const struct frontier *f); /* units that are not I
 size_t frontier_ram_bytes(const struct frontier *f);
 
 static inline bool
+host_has_own_work(const struct host *h)
+{
+    return !(h->flags & HOST_AWAITS_ROBOTS) && (!hostq_is_empty(h) || (h->flags & HOST_HAS_SUSPECT) != 0);
+}
+
+/* It is leased, for an errand or for itself: the other comes next. */
+static inline void
+host_note_turn(struct host *h, bool is_errand)
+{
+    h->flags = (uint8_t)(is_errand ? h->flags | HOST_WAS_ERRAND : h->flags & ~HOST_WAS_ERRAND);
+}
+
+static inline bool
 host_has_work(const struct host *h)
 {
-    return !hostq_is_empty(h) || (h->flags & HOST_HAS_SUSPECT) != 0;
+    return (h->flags & HOST_HAS_ERRAND) != 0 || host_has_own_work(h);
 }
 
 #endif

@@ -24,7 +24,12 @@
 #define HOST_ID_MAX UINT32_MAX
 
 enum host_state { HOST_IDLE, HOST_READY, HOST_TIMED, HOST_LEASED }; /* of hosts that are scheduled alone; see frontier.c */
-enum host_flags { HOST_HAS_CLOCK = 1, HOST_IN_LEASE = 2, HOST_HAS_SUSPECT = 4, HOST_OWN_DELAY = 8 };
+enum host_flags {
+    HOST_HAS_CLOCK = 1, HOST_IN_LEASE = 2, HOST_HAS_SUSPECT = 4, HOST_OWN_DELAY = 8,
+    HOST_HAS_ERRAND = 16,     /* another host's robots.txt redirects here: one request, for that host */
+    HOST_AWAITS_ROBOTS = 32,  /* its robots.txt is such an errand elsewhere: nothing of its own until that is over */
+    HOST_WAS_ERRAND = 64      /* it was leased for an errand last: now its own turn, if it has anything */
+};
 
 struct host { /* 80 bytes */
     uint64_t fingerprint;     /* of its origin; 0 = no such host */

@@ -160,6 +160,73 @@ TEST(front_again__survives_any_failed_allocation)
     map_fini(&sim.last_end);
 }
 
+/* The first host that has something, as its worker would: 0, or the failure with which the worker is replaced. */
+static int
+redirect_or_answer(struct sim_lease *l, const char *url)
+{
+    struct front_host_news news = { .host_id = l->hosts[0].host_id, .has_robots = true, .crawl_delay_ms = UINT32_MAX, .robots_ttl_s = 86400,
+                                    .robots_status = 404, .robots_outcome = OUTCOME_OK, .robots_url = slice_str(url), .robots_hops = 1 };
+    int err = front_report_begin(sim.front, l->lease_id, l->epoch), end_err;
+
+    if (err != 0)
+        return err;
+    err = front_host_news(sim.front, &news);
+    end_err = front_report_end(sim.front, sim.now_ms, sim.wall_ms);
+    return err != 0 ? err : end_err;
+}
+
+static struct sim_lease *
+lease_after_a_second(void)
+{
+    sim.now_ms += 1100;
+    sim.wall_ms += 1100;
+    front_tick(sim.front, sim.now_ms, sim.wall_ms);
+    while (front_lease(sim.front, 0, sim.now_ms))
+        continue;
+    (void)!front_sync(sim.front);
+    return sim_any_lease(&sim);
+}
+
+/* A robots.txt elsewhere: whatever fails on its way, the host that waits for it is asked in the end. */
+TEST(front_errand__survives_any_failed_allocation)
+{
+    uint64_t nth = 1;
+    bool has_failed = true;
+
+    sim_init(&sim, scratch_dir(), 4);
+    assert_int_equal(sim_open(&sim), 0);
+    for (; has_failed; nth++) {
+        char url[64], elsewhere[64];
+        struct front_books b;
+        bool is_done = false;
+
+        snprintf(url, sizeof url, "http://h%u.example/p/1", (unsigned)nth);
+        sim_seed(&sim, url);
+        snprintf(elsewhere, sizeof elsewhere, "http://other%u.example/r", (unsigned)nth);
+        mem_fail_nth(nth, false, false);
+        for (int i = 0; i < 50 && !is_done; i++) {
+            struct sim_lease *l = lease_after_a_second();
+
+            if (l == NULL)
+                continue;
+            if (l->n_urls > 0) {
+                has_failed = mem_fail_nth(0, false, false) >= nth;
+                sim_report(&sim, l, 64, 0, OUTCOME_OK);
+                is_done = true;
+            } else if (redirect_or_answer(l, l->hosts[0].robots_hops == 0 ? elsewhere : "") != 0) {
+                front_slot_died(sim.front, 0, NULL, 0, sim.now_ms);
+                sim_forget(&sim);
+            }
+        }
+        sim_books(&sim, &b);
+        assert_true(is_done && b.done == nth);
+    }
+    assert_true(nth > 10);
+    sim_close(&sim);
+    map_fini(&sim.leased);
+    map_fini(&sim.last_end);
+}
+
 /* A whole small crawl in a child, every allocation failing in turn; what it leaves is taken up and finished. */
 TEST(front__crawls_on_whatever_allocation_failed)
 {
@@ -207,5 +274,5 @@ TEST(front__crawls_on_whatever_allocation_failed)
 }
 
 TESTS(T(front_open__survives_any_failed_allocation), T(front_offer__survives_any_failed_allocation),
-      T(front_again__survives_any_failed_allocation),
+      T(front_again__survives_any_failed_allocation), T(front_errand__survives_any_failed_allocation),
       T(front__crawls_on_whatever_allocation_failed))

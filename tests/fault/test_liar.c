@@ -36,7 +36,8 @@
 struct held { /* of the lease that it was given last */
     uint64_t lease_id, host_id, url_ids[64];
     uint32_t epoch;
-    unsigned n_urls;
+    unsigned n_urls, robots_hops;
+    char origin[80], home[80]; /* of its host; of the last one that was not an errand's */
 };
 
 static struct held held;
@@ -89,7 +90,16 @@ hear(void)
         held.epoch = wire_get_u32(&in);
         held.n_urls = 0;
     } else if (type == WIRE_HOST) {
+        struct slice origin;
+
         held.host_id = wire_get_u64(&in);
+        origin = wire_get_text(&in, 64);
+        snprintf(held.origin, sizeof held.origin, SLICE_FMT "/", SLICE_ARG(origin));
+        wire_get_bool(&in);
+        wire_get_text(&in, WIRE_MAX_TEXT_BYTES);
+        held.robots_hops = wire_get_u8(&in);
+        if (held.robots_hops == 0)
+            snprintf(held.home, sizeof held.home, "%s", held.origin);
     } else if (type == WIRE_URLS) {
         for (unsigned k = wire_get_u16(&in); k > 0 && held.n_urls < 64; k--) {
             held.url_ids[held.n_urls++] = wire_get_u64(&in);
@@ -126,8 +136,9 @@ say_report_end(void)
     say();
 }
 
+/* robots_url: where robots.txt redirects to, after so many hops; "" = it was answered. */
 static void
-say_host_news(uint64_t host_id, size_t cookie_bytes)
+say_host_news_of(uint64_t host_id, size_t cookie_bytes, const char *robots_url, unsigned hops)
 {
     static char cookies[WIRE_MAX_FRAME_BYTES];
 
@@ -142,8 +153,16 @@ say_host_news(uint64_t host_id, size_t cookie_bytes)
     wire_u32(&out, UINT32_MAX);
     wire_u8(&out, cookie_bytes > 0);
     wire_text(&out, slice_of(cookies, cookie_bytes));
-    wire_u8(&out, OUTCOME_OK);
+    wire_u8(&out, robots_url[0] == '\0' ? OUTCOME_OK : OUTCOME_REDIRECT);
+    wire_text(&out, slice_str(robots_url));
+    wire_u8(&out, (uint8_t)hops);
     say();
+}
+
+static void
+say_host_news(uint64_t host_id, size_t cookie_bytes)
+{
+    say_host_news_of(host_id, cookie_bytes, "", 0);
 }
 
 static void
@@ -432,6 +451,48 @@ lie_foreign_host(void)
 }
 
 static void
+lie_about_robots(uint64_t host_id, const char *url, unsigned hops)
+{
+    take_lease();
+    say_report(held.lease_id, held.epoch);
+    say_host_news_of(host_id == 0 ? held.host_id : host_id, 0, url, hops);
+    say_report_end();
+    wait_for_end();
+}
+
+static void
+lie_foreign_robots(void)
+{
+    lie_about_robots(4711, "http://127.0.0.2:1/robots.txt", 1);
+}
+
+static void
+lie_robots_nowhere(void)
+{
+    lie_about_robots(0, "javascript:1", 1);
+}
+
+static void
+lie_robots_too_far(void)
+{
+    lie_about_robots(0, "http://127.0.0.2:1/robots.txt", 6);
+}
+
+/* A loop, were it not counted: from the host to itself, each time as if it were the first time. */
+static void
+lie_robots_loop(void)
+{
+    take_lease();
+    for (int i = 0; i < 10 && held.n_urls == 0; i++) {
+        say_report(held.lease_id, held.epoch);
+        say_host_news_of(held.host_id, 0, held.robots_hops % 2 == 0 ? "http://127.0.0.1:1/" : held.home, 1);
+        say_report_end();
+        hear_until(WIRE_LEASE_END);
+    }
+    _exit(held.n_urls > 0 ? 11 : 12);
+}
+
+static void
 lie_foreign_returns(void)
 {
     take_urls();
@@ -541,6 +602,10 @@ static const struct lie {
     { "huge-cookies", lie_huge_cookies, "a damaged report; it is replaced" },
     { "huge-robots", lie_huge_robots, "a damaged report; it is replaced" },
     { "foreign-host", lie_foreign_host, "a damaged report; it is replaced" },
+    { "foreign-robots", lie_foreign_robots, "a damaged report; it is replaced" },
+    { "robots-nowhere", lie_robots_nowhere, "a damaged report; it is replaced" },
+    { "robots-too-far", lie_robots_too_far, "a damaged report; it is replaced" },
+    { "robots-loop", lie_robots_loop, "ended with exit code 11" },
     { "foreign-returns", lie_foreign_returns, "a damaged frame; it is replaced" },
     { "stats", lie_in_the_stats, "died of signal 6" },
     { "closed-channel", lie_closed_channel, "has closed its channel; it is stopped" },

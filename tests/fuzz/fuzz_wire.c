@@ -78,7 +78,8 @@ front_host_news(struct front *f, const struct front_host_news *news)
     CHECK(is_in_report && news->addresses.n <= 4096 && news->cookies.n <= COOKIES_MAX_BYTES * 4);
     CHECK(news->robots_body.n <= ROBOTS_MAX_BYTES && (unsigned)news->robots_outcome < OUTCOME_N);
     CHECK(news->robots_ttl_s <= 24 * 3600);
-    (void)(touch(news->addresses) + touch(news->cookies) + touch(news->robots_body));
+    CHECK(news->robots_url.n <= FRONT_ROBOTS_URL_BYTES);
+    (void)(touch(news->addresses) + touch(news->cookies) + touch(news->robots_body) + touch(news->robots_url));
     return news->host_id == HELD_HOST ? 0 : ORB_ENOTFOUND;
 }
 

@@ -70,6 +70,15 @@ on_lease(void *arg, unsigned slot, const struct front_lease *in)
         l->hosts[at].delay_ms = h->delay_ms;
         l->hosts[at].next_at_ms = s->now_ms + h->wait_ms;
         snprintf(l->hosts[at].origin, sizeof l->hosts[at].origin, SLICE_FMT, SLICE_ARG(h->origin));
+        snprintf(l->hosts[at].robots_url, 128, SLICE_FMT, SLICE_ARG(h->robots_url));
+        snprintf(l->hosts[at].robots_body, 128, SLICE_FMT, SLICE_ARG(h->robots_body));
+        l->hosts[at].robots_status = h->robots_status;
+        l->hosts[at].robots_hops = h->robots_hops;
+        assert_true((h->robots_hops > 0) == (h->robots_url.n > 0) && h->robots_hops <= FRONT_ROBOTS_HOPS);
+        if (h->robots_hops > 0) { /* for another host, in the lease of the one that is asked */
+            assert_true(h->needs_robots && slice_starts_with(h->robots_url, h->origin));
+            s->n_errands++;
+        }
         if (last != 0) /* politeness: nobody is asked sooner than delay after the last request's end */
             assert_true(l->hosts[at].next_at_ms >= last - 1 + h->delay_ms);
         if (h->needs_robots) {
@@ -81,6 +90,7 @@ on_lease(void *arg, unsigned slot, const struct front_lease *in)
         const struct front_url *u = &in->urls[i];
 
         assert_true(u->host < l->n_hosts);
+        assert_false(l->hosts[u->host].needs_robots || l->hosts[u->host].is_apart);
         assert_true(l->n_urls < 64);
         assert_null(map_get(&s->leased, u->url_id)); /* never twice at a time */
         assert_int_equal(map_put(&s->leased, u->url_id, s), 0);
@@ -241,8 +251,8 @@ offer_links(struct sim *s, const char *origin, uint64_t via, unsigned n)
 static void
 report_robots(struct sim *s, struct sim_lease *l, unsigned i)
 {
-    char address[32];
-    unsigned n = 0;
+    char address[32], elsewhere[64];
+    unsigned n = 0, m = s->redirected_of_16 > 0 ? (unsigned)sim_random(s, 40) : 0;
     struct front_host_news news = {
         .host_id = l->hosts[i].host_id, .addresses_ttl_s = 3600, .has_robots = true, .robots_status = 200,
         .robots_body = SLICE_LITERAL("User-agent: *\nDisallow:\n"), .robots_ttl_s = 86400, .crawl_delay_ms = UINT32_MAX,
@@ -252,6 +262,14 @@ report_robots(struct sim *s, struct sim_lease *l, unsigned i)
     sscanf(l->hosts[i].origin, "http://h%u.", &n);
     snprintf(address, sizeof address, "10.0.0.%u", n / 7);
     news.addresses = slice_str(address);
+    if (s->redirected_of_16 > 0 && m != n && sim_random(s, 16) < s->redirected_of_16 && l->hosts[i].robots_hops < FRONT_ROBOTS_HOPS) {
+        snprintf(elsewhere, sizeof elsewhere, "http://h%u.example/robots.txt", m);
+        news.robots_url = slice_str(elsewhere);
+        news.robots_hops = (uint8_t)(l->hosts[i].robots_hops + 1);
+        news.robots_outcome = OUTCOME_REDIRECT;
+        news.robots_body = SLICE_NONE;
+    }
+    l->hosts[i].is_apart = l->hosts[i].robots_hops > 0 || news.robots_url.n > 0;
     assert_int_equal(front_host_news(s->front, &news), 0);
     l->hosts[i].needs_robots = false;
     assert_int_equal(map_put(&s->last_end, l->hosts[i].host_id, (void *)(uintptr_t)(s->now_ms + 1)), 0);

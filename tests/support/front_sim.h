@@ -21,9 +21,13 @@ struct sim_lease {
     struct {
         uint64_t host_id;
         bool needs_robots;
+        bool is_apart;       /* its robots.txt is elsewhere, or it was asked for another's: no URL of it in this lease */
         uint64_t next_at_ms; /* the worker's clock */
         uint32_t delay_ms;
         char origin[64];
+        char robots_url[128], robots_body[128];
+        int robots_status;
+        unsigned robots_hops; /* > 0: an errand, nothing but robots_url is asked for */
     } hosts[300];
     struct {
         uint64_t url_id;
@@ -47,6 +51,8 @@ struct sim {
     uint64_t n_leases, n_urls_leased, n_topups, n_robots;
     uint64_t committed;
     int trouble;
+    unsigned redirected_of_16; /* so many answers for robots.txt lead to another host */
+    uint64_t n_errands;
     unsigned excluded_of_16; /* this share of offers is out of scope */
 };
 

@@ -170,10 +170,12 @@ model(uint64_t seed, int steps, size_t budget)
     sim.conf.max_per_host = seed % 3 == 0 ? 50 : 0;
     sim.conf.keep_excluded = seed % 2 == 0 ? 20 : 1000000;
     sim.excluded_of_16 = 1;
+    sim.redirected_of_16 = seed % 2 == 0 ? 8 : 0;
     assert_int_equal(sim_open(&sim), 0);
     for (int i = 0; i < steps; i++)
         step(true);
     run_to_the_end();
+    assert_true((sim.n_errands > 0) == (sim.redirected_of_16 > 0));
     restart();
     assert_true(front_is_finished(sim.front));
     end();
@@ -225,6 +227,7 @@ TEST(front__loses_nothing_when_it_is_killed)
         if (pid == 0) {
             sim_init(&sim, copy_from, seed);
             sim.conf.ram_budget_bytes = seed % 2 == 0 ? 64 << 10 : 8 << 20;
+            sim.redirected_of_16 = seed % 3 == 0 ? 0 : 8;
             if (sim_open(&sim) != 0)
                 _exit(3);
             alarm(60);

@@ -88,9 +88,6 @@ TEST(pace__a_host_that_is_busy_with_names_or_robots_starts_nothing)
     a.is_resolving = true;
     assert_true(pace_due_ms(&a) == UINT64_MAX);
     a.is_resolving = false;
-    a.is_resolving_robots = true;
-    assert_true(pace_due_ms(&a) == UINT64_MAX);
-    a.is_resolving_robots = false;
     assert_int_equal(pace_due_ms(&a), 0);
     a.per_host = 0; /* nonsense counts as one */
     pace_on_start(&a, 10);

@@ -200,6 +200,57 @@ TEST(frontier__a_doomed_host_comes_alone_and_at_once)
     frontier_free(&f);
 }
 
+/* One window of its own between two errands; both by its clock. */
+TEST(frontier__an_errand_and_the_hosts_own_urls_take_turns)
+{
+    struct frontier *f = make(100);
+    uint32_t a = add(f, 1, 1, 100);
+    struct host *h = hosts_get(frontier_hosts(f), a);
+    struct frontier_pick p;
+
+    h->flags |= HOST_HAS_ERRAND;
+    for (uint64_t now = 1000, turn = 0; turn < 6; now += 1000, turn++) {
+        assert_true(frontier_pick(f, now, 1, WINDOW, &p));
+        assert_int_equal(p.kind, turn % 2 == 0 ? PICK_ERRAND : PICK_URLS);
+        frontier_take_host(f, a);
+        host_note_turn(h, p.kind == PICK_ERRAND);
+        assert_false(frontier_pick(f, now + 999, 1, WINDOW, &p)); /* it is leased */
+        end_lease(f, &(struct frontier_pick){ .unit = a, .n_hosts = 1, .host_ids = { a } }, now + 1000, 0, now);
+        assert_false(frontier_pick(f, now + 999, 1, WINDOW, &p));
+    }
+    frontier_free(&f);
+}
+
+TEST(frontier__a_host_that_awaits_its_robots_elsewhere_wants_nothing_but_errands)
+{
+    struct frontier *f = make(100);
+    uint32_t a = add(f, 1, 1, 100), b = add(f, 2, 2, 100);
+    struct host *h = hosts_get(frontier_hosts(f), a);
+    struct frontier_pick p;
+
+    assert_int_equal(frontier_join(f, a, 5), 0);
+    assert_int_equal(frontier_join(f, b, 5), 0);
+    h->flags |= HOST_AWAITS_ROBOTS;
+    frontier_wake(f, b, 100);
+    assert_true(frontier_pick(f, 100, 1, WINDOW, &p));
+    assert_int_equal(p.n_hosts, 1);
+    assert_int_equal(p.host_ids[0], b);
+    take_all(f, &p);
+    assert_false(frontier_more(f, p.unit, 100, 1, &(struct frontier_pick){ 0 }));
+    assert_false(frontier_has_errand(f, p.unit, 100));
+    h->flags |= HOST_HAS_ERRAND;
+    assert_true(frontier_has_errand(f, p.unit, 100));
+    h->next_at_ms = 500;
+    assert_false(frontier_has_errand(f, p.unit, 499)); /* not due */
+    end_lease(f, &p, 1000, 0, 200);
+    assert_false(frontier_pick(f, 499, 1, WINDOW, &p));
+    assert_true(frontier_pick(f, 500, 1, WINDOW, &p));
+    assert_int_equal(p.kind, PICK_ERRAND);
+    assert_int_equal(p.n_hosts, 1);
+    assert_int_equal(p.host_ids[0], a);
+    frontier_free(&f);
+}
+
 TEST(frontier__retries_come_due_in_order)
 {
     struct frontier *f = make(100);
@@ -390,7 +441,8 @@ TEST(frontier__survives_any_failed_allocation)
 TESTS(T(frontier__leases_each_host_once_in_order_of_arrival), T(frontier__waits_for_a_hosts_clock),
       T(frontier__the_first_lease_of_a_host_is_for_robots), T(frontier__hosts_of_one_address_are_leased_as_one),
       T(frontier__splits_an_address_with_many_hosts), T(frontier__a_host_that_moves_leaves_its_group),
-      T(frontier__a_doomed_host_comes_alone_and_at_once), T(frontier__retries_come_due_in_order),
+      T(frontier__a_doomed_host_comes_alone_and_at_once), T(frontier__an_errand_and_the_hosts_own_urls_take_turns),
+      T(frontier__a_host_that_awaits_its_robots_elsewhere_wants_nothing_but_errands), T(frontier__retries_come_due_in_order),
       T(hostq__a_long_queue_is_first_in_first_out_across_chunks),
       T(hostq__keeps_its_order_while_a_chunk_is_being_loaded), T(hostq__spills_when_the_pool_is_full),
       T(frontier__survives_any_failed_allocation))
