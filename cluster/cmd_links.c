@@ -38,7 +38,7 @@ static int
 read_page(struct job *j, struct slice body, struct slice content_type)
 {
     struct parse_input in = { .url = &j->url, .content_type = content_type, .body = body, .want_assets = true,
-                              .user_agent = SLICE_LITERAL("orb") };
+                              .user_agent = SLICE_LITERAL("orbweaver") };
 
     return parse_page(&j->parsed, &in);
 }

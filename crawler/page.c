@@ -99,7 +99,7 @@ static const struct head_field head_fields[] = {
     FIELD("etag", etag, NULL),
     FIELD("last-modified", last_modified, NULL),
     FIELD("retry-after", retry_after, NULL),
-    FIELD("x-robots-tag", x_robots_tag, ", "),
+    FIELD("x-robots-tag", x_robots_tag, "\n"),
     FIELD("link", link, ", "),
     FIELD("set-cookie", set_cookie, "\n"),
 };

@@ -29,7 +29,7 @@ struct page {
     struct slice trailers;        /* of a chunked answer; may be empty */
     /* header fields that somebody asks for, values joined by ", " where a field may repeat; empty = absent */
     struct slice content_type, content_encoding, content_language, location, etag, last_modified, retry_after,
-        x_robots_tag, link, set_cookie; /* set_cookie: values joined by "\n" */
+        x_robots_tag, link, set_cookie; /* x_robots_tag, set_cookie: values joined by "\n" */
     struct slice transfer_encoding;
     int64_t content_length;       /* announced; -1 = not, or not a number */
     char remote_address[64];      /* "192.0.2.1", "2001:db8::1"; "" = none */

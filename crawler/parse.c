@@ -8,6 +8,7 @@
 #include "crawler/html.h"
 #include "crawler/links.h"
 #include "crawler/parse.h"
+#include "crawler/robots_line.h"
 #include "crawler/robots_meta.h"
 #include "crawler/simhash.h"
 
@@ -23,6 +24,7 @@ enum page_type { PAGE_HTML, PAGE_TEXT, PAGE_OTHER };
 struct parse {
     struct parsed *out;
     const struct parse_input *in;
+    struct slice agent;          /* our product token */
     struct links links;
     struct buf utf8;             /* the body decoded, where it was not UTF-8 */
     struct simhash simhash;
@@ -244,8 +246,7 @@ on_meta(struct parse *p, const struct html_attribute *a, unsigned n)
     value = html_attribute(a, n, SLICE_LITERAL("name"));
     if (value.n == 0)
         return true;
-    if (slice_eq_nocase(value, SLICE_LITERAL("robots"))
-        || (p->in->user_agent.n > 0 && slice_eq_nocase(value, p->in->user_agent))) {
+    if (slice_eq_nocase(value, SLICE_LITERAL("robots")) || (p->agent.n > 0 && slice_eq_nocase(value, p->agent))) {
         p->out->policy |= robots_meta_policy(content);
     } else if (!p->has_description && slice_eq_nocase(value, SLICE_LITERAL("description"))) {
         p->has_description = true;
@@ -361,9 +362,6 @@ finish(struct parse *p)
     struct parsed *out = p->out;
 
     out->policy |= robots_header_policy(p->in->x_robots_tag, p->in->user_agent);
-    if ((out->policy & PARSE_NOFOLLOW) != 0)
-        for (size_t i = 0; i < out->n_links; i++)
-            out->links[i].flags |= LINK_NOFOLLOW;
     if (out->language.n == 0) {
         struct slice s = p->in->content_language;
         const char *comma = s.n == 0 ? NULL : memchr(s.p, ',', s.n);
@@ -414,6 +412,7 @@ parse_page(struct parsed *out, const struct parse_input *in)
         return ORB_ENOMEM;
     p->out = out;
     p->in = in;
+    p->agent = robots_token(in->user_agent);
     err = parse_with(p, type_of(in->content_type, in->body));
     if (err != 0)
         parsed_reset(out);

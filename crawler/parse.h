@@ -22,7 +22,7 @@ enum link_kind { /* the element's name, or what a link element's rel says */
 const char *link_kind_name(enum link_kind k); /* "a", "meta-refresh", "canonical", "image", ...; static */
 
 enum link_flags {
-    LINK_NOFOLLOW = 1,  /* rel=nofollow|ugc|sponsored on the element, or the page's policy */
+    LINK_NOFOLLOW = 1,  /* rel=nofollow|ugc|sponsored on the element; what the page says of all is in parsed.policy */
 };
 
 struct link {
@@ -48,10 +48,10 @@ struct parsed {
 struct parse_input {
     const struct url *url;       /* the page's own */
     struct slice content_type;   /* header value, may be empty */
-    struct slice x_robots_tag;   /* header values joined by ", " */
+    struct slice x_robots_tag;   /* header values joined by "\n" */
     struct slice content_language;
     struct slice link_header;    /* Link: header values joined by ", " */
-    struct slice user_agent;     /* our product token, for meta name=TOKEN and "token: noindex" */
+    struct slice user_agent;     /* its leading product token counts: for meta name=TOKEN and "token: noindex" */
     struct slice body;           /* decoded */
     bool want_assets;            /* --links: img, script, style and the like as well */
 };

@@ -1,4 +1,4 @@
-/* robots_line.h - the lines of a robots.txt file and the spelling of its paths; used by robots.c alone
+/* robots_line.h - the lines of a robots.txt file and the spelling of its paths; used by robots.c (the token also by what reads meta robots)
  *
  * Total: any bytes are lines; what is no record is ROBOTS_KEY_OTHER. Slices are BORROWED from the body.
  */

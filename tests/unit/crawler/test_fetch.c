@@ -175,7 +175,7 @@ TEST(fetch__reads_head_fields_and_addresses)
     fetching_open(&t);
     p = get(&t, "127.0.0.1", "http://a.test:%u/", plain.port);
     assert_slice_str(p->content_type, "text/plain");
-    assert_slice_str(p->x_robots_tag, "noindex, nofollow");
+    assert_slice_str(p->x_robots_tag, "noindex\nnofollow");
     assert_string_equal(p->remote_address, "127.0.0.1");
     assert_int_equal(p->status, 200);
     assert_int_equal(p->http_version, 11);

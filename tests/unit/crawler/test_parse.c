@@ -82,7 +82,7 @@ TEST(parse__obeys_robots_in_meta_and_header)
     assert_int_equal(parsed.links[0].flags, 0);
     parse_html("<a href=x><meta name=Orb content='none, noarchive'><meta name=other content=noindex>");
     assert_int_equal(parsed.policy, PARSE_NOINDEX | PARSE_NOFOLLOW | PARSE_NOARCHIVE);
-    assert_int_equal(parsed.links[0].flags, LINK_NOFOLLOW);
+    assert_int_equal(parsed.links[0].flags, 0); /* that is the link's own */
     assert_int_equal(parse((struct parse_input){ .content_type = SLICE_LITERAL("application/pdf"),
                                                  .x_robots_tag = SLICE_LITERAL("noindex, other: nofollow") }),
                      0);
@@ -96,7 +96,50 @@ TEST(robots_header__speaks_to_all_or_to_one_agent)
     assert_int_equal(robots_header_policy(SLICE_LITERAL("other: noindex, nofollow"), orb), 0);
     assert_int_equal(robots_header_policy(SLICE_LITERAL("ORB: noindex, other: nofollow"), orb), PARSE_NOINDEX);
     assert_int_equal(robots_header_policy(SLICE_LITERAL("max-snippet:5, orb:nofollow"), orb), PARSE_NOFOLLOW);
+    assert_int_equal(robots_header_policy(SLICE_LITERAL("orb:max-image-preview: none, noarchive"), orb), PARSE_NOARCHIVE);
     assert_int_equal(robots_header_policy(SLICE_LITERAL(""), orb), 0);
+}
+
+TEST(robots_header__each_line_begins_with_directives_for_all)
+{
+    struct slice orb = SLICE_LITERAL("orb");
+
+    assert_int_equal(robots_header_policy(SLICE_LITERAL("other: noindex\nnofollow"), orb), PARSE_NOFOLLOW);
+    assert_int_equal(robots_header_policy(SLICE_LITERAL("orb: noindex\nother: nofollow\nnoarchive"), orb), PARSE_NOINDEX | PARSE_NOARCHIVE);
+}
+
+TEST(robots_meta__the_leading_token_of_the_user_agent_is_our_name)
+{
+    struct slice agent = SLICE_LITERAL("orbweaver/0.1 (+mailto:you@example.org)");
+
+    assert_int_equal(robots_header_policy(SLICE_LITERAL("OrbWeaver: none"), agent), PARSE_NOINDEX | PARSE_NOFOLLOW);
+    assert_int_equal(robots_header_policy(SLICE_LITERAL("orb: none"), agent), 0);
+    assert_int_equal(parse((struct parse_input){ .content_type = SLICE_LITERAL("text/html"), .user_agent = agent,
+                                                 .body = SLICE_LITERAL("<meta name=orbweaver content=noarchive>") }), 0);
+    assert_int_equal(parsed.policy, PARSE_NOARCHIVE);
+}
+
+TEST(robots_meta__a_value_is_no_directive)
+{
+    static const struct {
+        const char *content;
+        unsigned policy;
+    } cases[] = {
+        { "max-image-preview:none", 0 },
+        { "max-image-preview: none", 0 },
+        { "max-image-preview : none, nofollow", PARSE_NOFOLLOW },
+        { "max-snippet:-1 noindex", PARSE_NOINDEX },
+        { "noindex;nofollow", PARSE_NOINDEX | PARSE_NOFOLLOW },
+        { "index, follow, noodp, nocache", PARSE_NOARCHIVE },
+        { "unavailable_after: Wed, 25 Jun 2030 15:00:00 PST, noindex", PARSE_NOINDEX },
+        { "NONE", PARSE_NOINDEX | PARSE_NOFOLLOW },
+        { " , :,, ", 0 },
+    };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(cases); i++) {
+        assert_int_equal(robots_meta_policy(slice_str(cases[i].content)), cases[i].policy);
+        assert_int_equal(robots_header_policy(slice_str(cases[i].content), SLICE_LITERAL("orb")), cases[i].policy);
+    }
 }
 
 TEST(parse__only_html_gives_links)
@@ -219,7 +262,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(parse__finds_title_description_and_language), T(parse__cuts_a_long_title_between_characters),
         T(parse__reads_again_when_a_late_meta_names_another_charset), T(parse__obeys_robots_in_meta_and_header),
-        T(robots_header__speaks_to_all_or_to_one_agent), T(parse__only_html_gives_links), T(parse__bytes_after_a_nul_count),
+      T(robots_header__speaks_to_all_or_to_one_agent), T(robots_header__each_line_begins_with_directives_for_all),
+      T(robots_meta__the_leading_token_of_the_user_agent_is_our_name), T(robots_meta__a_value_is_no_directive),
+      T(parse__only_html_gives_links), T(parse__bytes_after_a_nul_count),
         T(simhash__is_near_for_near_texts), T(parse__survives_any_failed_allocation), T(parse__gives_all_memory_back),
     };
     int failed;
