@@ -13,7 +13,8 @@ static const char help[] =
     "  --raw    the answer as it crossed the wire: status line, header fields, body\n"
     "  --head   the status line and the header fields\n"
     "  --warc   the WARC record, uncompressed\n\n"
-    "A page that was the same as another one is stored once; its body is read from there. --warc shows the short record.\n\n"
+    "A page that was the same as another one is stored once; its body is read from there. --warc shows the short record.\n"
+    "Of a page that asked not to be kept (noarchive, noindex) nothing can be printed but the record that says so.\n\n"
     "exit codes: 0 printed, 1 not stored or damaged, 2 usage\n";
 
 enum form { FORM_BODY, FORM_RAW, FORM_HEAD, FORM_WARC };
@@ -46,6 +47,10 @@ print_page(struct crawl_read *c, const struct page_bytes *b, const struct page_p
 {
     bool is_written = true;
 
+    if (place->withheld[0] != '\0' && form != FORM_WARC) {
+        fprintf(stderr, "orb cat: the page asked not to be kept (%s): it was read, and not stored\n", place->withheld);
+        return EXIT_FAILED;
+    }
     if (!b->is_answer && form != FORM_WARC) {
         fprintf(stderr, "orb cat: no answer was stored for this URL: %s%s%s\n", place->outcome,
                 place->error[0] != '\0' ? ": " : "", place->error);

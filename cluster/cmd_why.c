@@ -108,7 +108,8 @@ read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journ
     if (err == 0)
         err = run_for_url(c,
                           "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', fetched_at / 1000, 'unixepoch') AS fetched_at, fetch_ms, content_type, "
-                          "charset, title, body_bytes, redirect_to, error, warc_file, warc_offset, warc_bytes "
+                          "charset, title, body_bytes, redirect_to, error, withheld || ': the page asked not to be kept' AS withheld, "
+                          "warc_file, warc_offset, warc_bytes "
                           "FROM page WHERE url = ?",
                           url_href(&c->url), &row);
     outcome_name_text = json_string_value(json_object_get(into, "outcome"));

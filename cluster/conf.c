@@ -327,7 +327,7 @@ void
 conf_host_settings(const struct conf *conf, struct slice host, uint16_t port, struct conf_host_settings *out)
 {
     CHECK_IS(conf, CONF_MAGIC);
-    *out = (struct conf_host_settings){ conf->delay_ms, conf->max_per_host, conf->per_host, NULL };
+    *out = (struct conf_host_settings){ conf->delay_ms, conf->max_per_host, conf->per_host, conf->meta_robots, NULL };
     for (size_t i = 0; i < conf->n_hosts; i++) {
         const struct conf *v = conf->hosts[i].values;
 
@@ -339,6 +339,8 @@ conf_host_settings(const struct conf *conf, struct slice host, uint16_t port, st
             out->max_per_host = v->max_per_host;
         if (v->origin[CONF_KNOB_per_host] != CONF_BY_DEFAULT)
             out->per_host = v->per_host;
+        if (v->origin[CONF_KNOB_meta_robots] != CONF_BY_DEFAULT)
+            out->meta_robots = v->meta_robots;
     }
     for (size_t i = 0; i < conf->n_auths; i++)
         if (host_matches(slice_str(conf->auths[i].pattern), host, port))

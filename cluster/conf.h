@@ -41,6 +41,7 @@ enum conf_knob {
 };
 
 enum conf_robots { CONF_OBEY, CONF_IGNORE };
+enum conf_meta_robots { CONF_META_OBEY, CONF_META_NOFOLLOW, CONF_META_IGNORE };
 enum conf_cookies { CONF_COOKIES_OFF, CONF_COOKIES_HOST };
 enum conf_origin { CONF_BY_DEFAULT, CONF_BY_FILE, CONF_BY_COMMAND_LINE, CONF_BY_COORDINATOR };
 
@@ -87,6 +88,7 @@ bool conf_is_loopback_host(struct slice host);
 
 struct conf_host_settings { /* what counts for one host; BORROWED from the conf */
     uint64_t delay_ms, max_per_host, per_host;
+    int meta_robots;           /* enum conf_meta_robots */
     const char *authorization; /* NULL = none */
 };
 

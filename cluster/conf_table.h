@@ -63,7 +63,10 @@ KNOB(FLAG, follow_assets, "links", 0, "off", 0, 1, SCOPE, 0, NULL,
 KNOB(CHOICE, robots, "robots", 0, "obey", 0, 0, SCOPE, 0, "obey|ignore",
      "robots.txt (RFC 9309); ignore it on servers of your own only")
 KNOB(CHOICE, nofollow, "nofollow", 0, "obey", 0, 0, SCOPE, 0, "obey|ignore",
-     "nofollow of links, of meta robots and of X-Robots-Tag")
+     "rel=nofollow of single links; what a page says of all its links belongs to --meta-robots")
+KNOB(CHOICE, meta_robots, "meta-robots", 0, "obey", 0, 0, SCOPE, CONF_PER_HOST, "obey|nofollow|ignore",
+     "meta robots and X-Robots-Tag: nofollow leaves links alone, noarchive keeps no body, noindex no content at all; "
+     "\"nofollow\" obeys only that")
 KNOB(SWITCH, use_sitemaps, "sitemaps", 0, "on", 0, 1, SCOPE, 0, NULL, "read the sitemaps that robots.txt names")
 KNOB(TEXT, key_rules_file, "key-rules", 0, NULL, 1, 4096, SCOPE, 0, "FILE",
      "parameters that make no other page: \"drop NAME\" or \"keep NAME\" lines behind the built-in rules")

@@ -82,7 +82,7 @@ uint64_t
 coordinator_n_pages(const struct coordinator *c)
 {
     return c->stats.done_by_outcome[OUTCOME_OK] + c->stats.done_by_outcome[OUTCOME_HTTP_STATUS]
-           + c->stats.done_by_outcome[OUTCOME_NOT_MODIFIED];
+           + c->stats.done_by_outcome[OUTCOME_NOT_MODIFIED] + c->stats.done_by_outcome[OUTCOME_NOINDEX];
 }
 
 bool

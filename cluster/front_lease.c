@@ -150,7 +150,7 @@ static unsigned
 pages_left(const struct front *f)
 {
     const uint64_t *done = f->counts.by_outcome[URLDB_DONE];
-    uint64_t n = done[OUTCOME_OK] + done[OUTCOME_HTTP_STATUS] + done[OUTCOME_NOT_MODIFIED];
+    uint64_t n = done[OUTCOME_OK] + done[OUTCOME_HTTP_STATUS] + done[OUTCOME_NOT_MODIFIED] + done[OUTCOME_NOINDEX];
 
     if (f->conf.max_pages == 0)
         return UINT32_MAX;

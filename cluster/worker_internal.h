@@ -65,6 +65,7 @@ struct whost { /* one host of a lease: a reference from there, one from each of 
     uint32_t delay_ms;
     unsigned per_host;
     const char *authorization; /* BORROWED from the conf; NULL = none */
+    int meta_robots;           /* enum conf_meta_robots */
     uint64_t next_at_ms;       /* no request starts before */
     unsigned n_in_flight;
     struct list ready;         /* of struct wurl */
@@ -194,6 +195,12 @@ void job_finish_unasked(struct whost *h, struct wurl *u, enum outcome outcome); 
 void job_free(struct job *j);
 void worker_store_more(struct worker *w);
 void worker_flush(struct worker *w);
+
+/* worker_policy.c: of the answer in j->page, once it is parsed. Bits of enum parse_policy. */
+unsigned policy_said(const struct job *j);
+unsigned policy_obeyed(const struct job *j);
+uint8_t policy_not_followed(const struct job *j, const struct link *l, unsigned obeyed); /* 0 = it is; else RECORD_LINK_* */
+void policy_withhold(struct job *j, struct record *r); /* may turn the outcome OK into NOINDEX */
 
 /* worker_report.c */
 void report_links(struct job *j, const struct record_link *links, size_t n);

@@ -164,49 +164,6 @@ later:
 
 /* ---- the answer ------------------------------------------------------------------------------------------------- */
 
-static bool
-is_followed(const struct worker *w, const struct link *l)
-{
-    switch ((enum link_kind)l->kind) {
-    case LINK_A:
-    case LINK_AREA:
-    case LINK_CANONICAL:
-    case LINK_ALTERNATE:
-    case LINK_NEXT:
-    case LINK_FRAME:
-    case LINK_IFRAME:
-    case LINK_META_REFRESH:
-    case LINK_REDIRECT:
-    case LINK_SITEMAP:
-    case LINK_SITEMAP_URL:
-        return true;
-    case LINK_IMAGE:
-    case LINK_SCRIPT:
-    case LINK_STYLE:
-    case LINK_MEDIA:
-    case LINK_ICON:
-    case LINK_OBJECT:
-    case LINK_LINK:
-        return w->conf.follow_assets;
-    default:
-        return false;
-    }
-}
-
-static uint8_t
-why_not_followed(const struct worker *w, const struct link *l, unsigned policy)
-{
-    bool is_obeying = w->conf.nofollow == CONF_OBEY;
-
-    if (!slice_starts_with(l->url, SLICE_LITERAL("http://")) && !slice_starts_with(l->url, SLICE_LITERAL("https://")))
-        return RECORD_LINK_NOT_HTTP;
-    if (is_obeying && ((l->flags & LINK_NOFOLLOW) || (policy & PARSE_NOFOLLOW)))
-        return RECORD_LINK_NOFOLLOW;
-    if (l->kind == LINK_FORM || l->kind == LINK_BASE)
-        return RECORD_LINK_POLICY;
-    return is_followed(w, l) ? 0 : RECORD_LINK_ASSET;
-}
-
 /* A link without its user:password@, if it has any: no credentials are asked with, stored or logged. */
 static struct slice
 without_userinfo(struct arena *arena, struct slice href)
@@ -233,6 +190,8 @@ links_of_parsed(struct job *j, struct record *r)
     struct worker *w = j->worker;
     struct parsed *p = &w->parsed;
     struct record_link *links = arena_alloc(&p->arena, (p->n_links + 1) * sizeof *links);
+    unsigned obeyed = policy_obeyed(j);
+    uint8_t all_flags = (policy_said(j) & PARSE_NOFOLLOW) != 0 ? LINK_NOFOLLOW : 0;
 
     if (links == NULL)
         return ORB_ENOMEM;
@@ -240,16 +199,17 @@ links_of_parsed(struct job *j, struct record *r)
         links[i] = (struct record_link){
             .url = without_userinfo(&p->arena, p->links[i].url),
             .kind = p->links[i].kind,
-            .flags = p->links[i].flags,
-            .not_followed = why_not_followed(w, &p->links[i], p->policy),
+            .flags = p->links[i].flags | all_flags,
+            .not_followed = policy_not_followed(j, &p->links[i], obeyed),
         };
     r->links = links;
     r->n_links = p->n_links;
     return 0;
 }
 
+/* Into w->parsed. */
 static int
-parse_html(struct job *j, struct record *r)
+parse_body(struct job *j)
 {
     struct worker *w = j->worker;
     struct page *page = j->page;
@@ -263,7 +223,15 @@ parse_html(struct job *j, struct record *r)
         .body = page->body,
         .want_assets = w->conf.follow_assets,
     };
-    int err = parse_page(&w->parsed, &in);
+
+    return parse_page(&w->parsed, &in);
+}
+
+static int
+parse_html(struct job *j, struct record *r)
+{
+    struct worker *w = j->worker;
+    int err = parse_body(j);
 
     if (err != 0)
         return err;
@@ -377,6 +345,8 @@ read_body(struct job *j, struct record *r)
         read_redirect(j, r);
     else if (j->outcome == OUTCOME_OK)
         err = is_sitemap(j) ? parse_sitemap(j, r) : parse_html(j, r);
+    else if (j->page->status / 100 == 2 && j->page->body.n > 0 && parse_body(j) != 0) /* broke off: may what came be kept? */
+        parsed_reset(&w->parsed);
     if (err != 0) {
         j->outcome = OUTCOME_TOO_MUCH_MEMORY;
         r->n_links = 0;
@@ -421,8 +391,10 @@ job_store(struct job *j)
 
     parsed_reset(&w->parsed);
     buf_clear(&j->frames);
+    j->outcome = j->page->outcome; /* a second try reads the page anew, so it must not know what the first one found */
     record_make(j, &r);
     read_body(j, &r);
+    policy_withhold(j, &r);
     r.outcome = slice_str(outcome_name(j->outcome));
     stats_set_op(w->stats_page, OP_STORE, j->url->url_id);
     err = store_put(w->store, &r, worker_wall_ms(w));

@@ -187,6 +187,7 @@ on_host(struct worker *w, struct wire_in *in)
     conf_host_settings(&w->conf, url_host(&h->origin), url_effective_port(&h->origin), &settings);
     h->per_host = (unsigned)settings.per_host;
     h->authorization = settings.authorization;
+    h->meta_robots = settings.meta_robots;
     h->delay_ms = whole_ms(delay_ms);
     if (needs_robots && !h->needs_robots && h->fetch == NULL) {
         h->needs_robots = true;

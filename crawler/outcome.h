@@ -61,7 +61,8 @@ enum outcome_class { OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_FAILED, OUTCOME_EXCLUD
     X(QUARANTINED, PARKED, "asking for it ended workers twice")                                                        \
     X(STORE_FAILED, RETRY, "the answer could not be stored")                                                           \
     X(NOT_STARTED, RETRY, "handed back before it was asked: not an attempt")                                           \
-    X(REDIRECT_LOOP, FAILED, "a redirect to the URL itself")
+    X(REDIRECT_LOOP, FAILED, "a redirect to the URL itself")                                                           \
+    X(NOINDEX, DONE, "the page asks not to be kept: its links were followed, its content was not stored")
 
 #define OUTCOME_ENUM(id, class, text) OUTCOME_##id,
 enum outcome { OUTCOMES(OUTCOME_ENUM) OUTCOME_N };

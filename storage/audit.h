@@ -3,7 +3,8 @@
  *   books   the journal's rows per state add up to its highest url_id and to the live counters; every URL that is DONE has
  *           a page, every page a URL, under the same name; no two URLs have one crawl key
  *   warc    every member of every file is one whole record with the right digests; every page's record stands where its row
- *           says, with its URL and payload digest; records that no row points to are counted as superseded
+ *           says, with its URL and payload digest, and is a metadata record where the row says that the answer is withheld;
+ *           records that no row points to are counted as superseded
  *   links   every link that a stored page offered is in the journal - or was excluded when the journal had no room for
  *           excluded URLs any more (their number is in the books)
  *

@@ -92,6 +92,8 @@ check_row(struct walk *w, const struct warc_record *record, struct slice file)
         what = "no block digest";
     else if (slice_eq(record->type, SLICE_LITERAL("request")) || slice_eq(record->type, SLICE_LITERAL("warcinfo")))
         what = "another type";
+    else if (db_column(w->rows, 6).n > 0 && !slice_eq(record->type, SLICE_LITERAL("metadata")))
+        what = "bytes of an answer that asked not to be kept";
     if (what == NULL)
         return 0;
     return audit_find(w->a, AUDIT_WRONG_RECORD, "page %" PRId64 " (" SLICE_FMT "): its record in " SLICE_FMT " at %" PRIu64 " has %s",
@@ -243,7 +245,7 @@ audit_warc(struct audit *a)
         return err;
     err = names_list(&files, w.warc_dir);
     if (err == 0)
-        err = db_prepare(sql_sqlite(a->sql), "SELECT url_id, url, warc_file, warc_offset, warc_bytes, payload_digest FROM main.page"
+        err = db_prepare(sql_sqlite(a->sql), "SELECT url_id, url, warc_file, warc_offset, warc_bytes, payload_digest, withheld FROM main.page"
                                              " ORDER BY warc_file, warc_offset", &w.rows);
     if (err == 0)
         err = next_row(&w);

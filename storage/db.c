@@ -237,6 +237,8 @@ set_up(struct sqlite3 *db, const char *path, unsigned flags, const struct db_sch
             err = migrate_step(db, schema, &version);
     } else if (version == 0) {
         return say(error, ORB_ECORRUPT, path, "holds no tables: the crawl that made it never began");
+    } else if (version < schema->n_steps) {
+        return say(error, ORB_EVERSION, path, "was written by an older orb; going on with the crawl brings it up to date");
     }
     if (err == 0)
         err = db_exec(db, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF");

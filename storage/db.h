@@ -3,8 +3,8 @@
  * Every file is WAL, synchronous=NORMAL, 8 KiB pages, temporary tables in memory (a sandboxed process may write nowhere
  * else), no automatic checkpoint, busy_timeout 0 once it is open: who is told ORB_EBUSY comes back at his next turn.
  *
- * Schema      a list of steps; user_version counts those done. A file with more is ORB_EVERSION, a file of another
- *             application_id ORB_EINVAL.
+ * Schema      a list of steps; user_version counts those done. A file with more is ORB_EVERSION, one with fewer
+ *             without DB_CREATE too, a file of another application_id ORB_EINVAL.
  * Errors      db_error() turns a result code into an ORB_E code: BUSY -> EBUSY, FULL -> EFULL, NOMEM -> ENOMEM,
  *             CORRUPT, NOTADB -> ECORRUPT, READONLY, PERM -> EPERM, the rest -> EIO. `error` (may be NULL) gets a sentence.
  */

@@ -201,7 +201,7 @@ csv_row(struct export *e, struct sqlite3_stmt *stmt)
 
 #define CSV_COLUMNS                                                                                                    \
     "url_id,url,redirect_to,status,fetched_at,fetch_ms,content_type,charset,title,description,language,body_bytes,digest,"      \
-    "payload_digest,simhash,etag,last_modified,outcome,error,warc_file,warc_offset,warc_bytes"
+    "payload_digest,simhash,etag,last_modified,outcome,error,warc_file,warc_offset,warc_bytes,withheld"
 
 static int
 export_csv(struct export *e)

@@ -1,4 +1,4 @@
-/* export_cdxj.c - the index of the WARC files: "SURT time {json}", one line per page, in byte order */
+/* export_cdxj.c - the index of the WARC files: "SURT time {json}", one line per page whose answer is kept, in byte order */
 #include "storage/export.h"
 
 #include "storage/db.h"
@@ -122,7 +122,7 @@ export_cdxj(struct export *e)
     struct cdxj c = { .e = e };
     struct sqlite3_stmt *stmt = NULL;
     int err = db_prepare(sql_sqlite(e->sql), "SELECT surt(url) AS key, url, fetched_at, content_type, status, payload_digest, warc_bytes,"
-                                             " warc_offset, warc_file FROM main.page WHERE status > 0 ORDER BY key, fetched_at", &stmt);
+                                             " warc_offset, warc_file FROM main.page WHERE status > 0 AND withheld IS NULL ORDER BY key, fetched_at", &stmt);
 
     while (err == 0 && (err = db_step(stmt)) == 1)
         err = cdxj_row(&c, stmt);

@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
-#define COLUMNS "url_id, status, outcome, error, warc_file, warc_offset, warc_bytes"
+#define COLUMNS "url_id, status, outcome, error, warc_file, warc_offset, warc_bytes, withheld"
 
 static void
 copy_text(char *to, size_t room, struct slice from)
@@ -27,6 +27,7 @@ read_place(struct sqlite3_stmt *stmt, struct page_place *out)
     copy_text(out->warc_file, sizeof out->warc_file, db_column(stmt, 4));
     out->warc_offset = (uint64_t)db_column_int(stmt, 5);
     out->warc_bytes = (uint64_t)db_column_int(stmt, 6);
+    copy_text(out->withheld, sizeof out->withheld, db_column(stmt, 7));
 }
 
 static int
@@ -63,11 +64,11 @@ page_each(struct sql *s, page_each_fn *each, void *arg)
 {
     struct sqlite3_stmt *stmt = NULL;
     struct page_place place;
-    int err = db_prepare(sql_sqlite(s), "SELECT " COLUMNS ", url, content_type FROM main.page WHERE status > 0 ORDER BY url_id", &stmt);
+    int err = db_prepare(sql_sqlite(s), "SELECT " COLUMNS ", url, content_type FROM main.page WHERE status > 0 AND withheld IS NULL ORDER BY url_id", &stmt);
 
     while (err == 0 && (err = db_step(stmt)) == 1) {
         read_place(stmt, &place);
-        err = each(arg, db_column(stmt, 7), db_column(stmt, 8), &place);
+        err = each(arg, db_column(stmt, 8), db_column(stmt, 9), &place);
     }
     sqlite3_finalize(stmt);
     return err;

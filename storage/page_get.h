@@ -12,6 +12,7 @@ struct page_place {
     uint64_t url_id;
     int status;                /* 0 = no answer */
     char outcome[48], error[256];
+    char withheld[16];         /* what the page asked not to be kept (record.h): there are no bytes; "" = they are kept */
     char warc_file[WARC_NAME_BYTES];
     uint64_t warc_offset, warc_bytes;
 };
@@ -29,7 +30,7 @@ int page_find(struct sql *s, struct slice url, struct page_place *out) ORB_MUST_
 /* wants_original: a revisit's body is read from the record that it refers to. */
 int page_read(const char *dir, const struct page_place *place, bool wants_original, struct page_bytes *out) ORB_MUST_USE;
 
-/* Every answered page in order of url_id; each() != 0 stops with that value. */
+/* Every page whose answer is kept, in order of url_id; each() != 0 stops with that value. */
 typedef int page_each_fn(void *arg, struct slice url, struct slice content_type, const struct page_place *place);
 int page_each(struct sql *s, page_each_fn *each, void *arg) ORB_MUST_USE;
 

@@ -14,15 +14,19 @@ static const char *const steps[] = {
     " digest BLOB, payload_digest TEXT, simhash INTEGER, etag TEXT, last_modified TEXT, outcome TEXT, error TEXT,"
     " warc_file TEXT, warc_offset INTEGER, warc_bytes INTEGER, links BLOB);"
     "CREATE TABLE warc(file TEXT PRIMARY KEY, last_offset INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;",
+    "ALTER TABLE page ADD COLUMN withheld TEXT;",
 };
 static const struct db_schema schema = { PAGEDB_FILE, APPLICATION_ID, steps, ORB_N_ELEMENTS(steps) };
 
-enum { PUT, NOT_MODIFIED, WARC_KNOWN, VALIDATORS, WARC_GOOD, PLACE, N_STATEMENTS };
+enum { PUT, NOT_MODIFIED, WITHHELD_NOW, WARC_KNOWN, VALIDATORS, WARC_GOOD, PLACE, N_STATEMENTS };
 static const char *const sql[N_STATEMENTS] = {
-    [PUT] = "INSERT OR REPLACE INTO page VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
+    [PUT] = "INSERT OR REPLACE INTO page VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)",
     [NOT_MODIFIED] = "UPDATE page SET fetched_at=?2, fetch_ms=?3, outcome=?4 WHERE url_id=?1",
+    [WITHHELD_NOW] = "UPDATE page SET withheld=?2, warc_file=?3, warc_offset=?4, warc_bytes=?5, payload_digest=NULL,"
+                     " charset=iif(?6,charset,NULL), title=iif(?6,title,NULL), description=iif(?6,description,NULL),"
+                     " language=iif(?6,language,NULL), digest=iif(?6,digest,NULL), simhash=iif(?6,simhash,0) WHERE url_id=?1",
     [WARC_KNOWN] = "INSERT OR REPLACE INTO warc VALUES(?1,?2,?3)",
-    [VALIDATORS] = "SELECT etag, last_modified, fetched_at FROM page WHERE url_id=?1",
+    [VALIDATORS] = "SELECT iif(withheld IS NULL, etag, NULL), iif(withheld IS NULL, last_modified, NULL), fetched_at FROM page WHERE url_id=?1",
     [WARC_GOOD] = "SELECT last_offset, bytes FROM warc WHERE file=?1",
     [PLACE] = "SELECT url, warc_file, warc_offset, warc_bytes, payload_digest FROM page WHERE url_id=?1",
 };
@@ -123,6 +127,7 @@ bind_row(sqlite3_stmt *stmt, const struct pagedb_row *row)
         { false, 0, row->payload_digest }, { true, (int64_t)row->simhash, SLICE_NONE }, { false, 0, row->etag },
         { false, 0, row->last_modified }, { false, 0, row->outcome }, { false, 0, row->error }, { false, 0, row->warc_file },
         { true, (int64_t)row->warc_offset, SLICE_NONE }, { true, (int64_t)row->warc_bytes, SLICE_NONE }, { false, 1, row->links },
+        { false, 0, slice_str(record_withheld_name(row->withheld)) },
     };
     int err = 0;
 
@@ -133,6 +138,28 @@ bind_row(sqlite3_stmt *stmt, const struct pagedb_row *row)
             err = columns[i].number == 1 ? db_bind_blob(stmt, i + 1, columns[i].text) : db_bind_text(stmt, i + 1, columns[i].text);
     }
     return err;
+}
+
+/* A 304 whose header asks it of a page that was kept: its row lets go of the record, which is superseded. */
+static int
+withhold_now(struct pagedb *p, const struct pagedb_row *row)
+{
+    sqlite3_stmt *stmt;
+    int err = statement(p, WITHHELD_NOW, &stmt);
+
+    if (err == 0)
+        err = db_bind_int(stmt, 1, (int64_t)row->url_id);
+    if (err == 0)
+        err = db_bind_text(stmt, 2, slice_str(record_withheld_name(row->withheld)));
+    if (err == 0)
+        err = db_bind_text(stmt, 3, row->warc_file);
+    if (err == 0)
+        err = db_bind_int(stmt, 4, (int64_t)row->warc_offset);
+    if (err == 0)
+        err = db_bind_int(stmt, 5, (int64_t)row->warc_bytes);
+    if (err == 0)
+        err = db_bind_int(stmt, 6, row->withheld != RECORD_NOINDEX);
+    return err == 0 ? db_step(stmt) : err;
 }
 
 static int
@@ -152,7 +179,7 @@ put_not_modified(struct pagedb *p, const struct pagedb_row *row, bool *is_done)
     if (err == 0)
         err = db_step(stmt);
     *is_done = err == 0 && sqlite3_changes(p->db) > 0;
-    return err;
+    return err == 0 && *is_done && row->withheld != RECORD_KEPT ? withhold_now(p, row) : err;
 }
 
 int

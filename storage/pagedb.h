@@ -1,6 +1,6 @@
 /* pagedb.h - pages.db: one row for each URL that was answered, and how far each WARC file is known to be whole
  *
- * Schema (user_version 1, application_id "orbp"; WAL, 8 KiB pages). Any SQLite tool opens it.
+ * Schema (user_version 2, application_id "orbp"; WAL, 8 KiB pages). Any SQLite tool opens it.
  *
  *   page(url_id INTEGER PRIMARY KEY, url TEXT, redirect_to TEXT, status INTEGER,
  *        fetched_at INTEGER,   -- Unix ms
@@ -12,7 +12,8 @@
  *        outcome TEXT,         -- its name; error TEXT: a sentence or NULL
  *        error TEXT,
  *        warc_file TEXT, warc_offset INTEGER, warc_bytes INTEGER, -- the response, revisit or metadata record
- *        links BLOB)           -- linkblob.h; in SQL: SELECT * FROM links((SELECT links FROM page WHERE url_id = 1))
+ *        links BLOB,           -- linkblob.h; in SQL: SELECT * FROM links((SELECT links FROM page WHERE url_id = 1))
+ *        withheld TEXT)        -- 'noarchive', 'noindex': what the page asked not to be kept (record.h); NULL = all is kept
  *   warc(file TEXT PRIMARY KEY, last_offset INTEGER, bytes INTEGER) -- the last record with a committed row, and its end
  *
  * Text is valid UTF-8 without NUL: bytes that are not become U+FFFD.
@@ -33,7 +34,8 @@ struct pagedb;
 
 struct pagedb_row {
     uint64_t url_id;
-    bool is_not_modified;          /* the row that is there stays, but for fetched_at, fetch_ms and outcome */
+    bool is_not_modified;          /* the row that is there stays, but for fetched_at, fetch_ms and outcome - and what the
+                                    * 304 asks to withhold from now on */
     struct slice url, redirect_to;
     int status;
     uint64_t fetched_at_ms;
@@ -46,9 +48,11 @@ struct pagedb_row {
     struct slice warc_file;
     uint64_t warc_offset, warc_bytes;
     struct slice links;
+    enum record_withheld withheld;
 };
 
-struct pagedb_validators {         /* for a conditional request; "" = none */
+/* For a conditional request; "" = none. A page that was withheld has none: nothing is here that a 304 could confirm. */
+struct pagedb_validators {
     char etag[PAGEDB_ETAG_BYTES];
     char last_modified[PAGEDB_DATE_BYTES];
     uint64_t fetched_at_ms;

@@ -15,6 +15,14 @@ struct record_link {
 };
 enum { RECORD_LINK_NOFOLLOW = 251, RECORD_LINK_ASSET = 252, RECORD_LINK_POLICY = 253, RECORD_LINK_NOT_HTTP = 254 };
 
+/* What a page asked not to be kept. The row's column `withheld` holds the name; the WARC file gets a metadata record. */
+enum record_withheld {
+    RECORD_KEPT,
+    RECORD_NOARCHIVE, /* no byte of the answer; what was read out of it stays in the row */
+    RECORD_NOINDEX,   /* nor that, but for its links: no title, description, language, charset, simhash, digest */
+};
+const char *record_withheld_name(enum record_withheld w); /* "noarchive", "noindex", NULL; static */
+
 struct record {
     uint64_t url_id;
     struct slice url;
@@ -28,10 +36,11 @@ struct record {
     struct slice outcome;     /* its name */
     struct slice error;       /* a sentence; may be empty */
     const char *truncated;    /* WARC-Truncated's value; NULL = whole */
+    enum record_withheld withheld;
     struct slice remote_address;
     const struct record_link *links;
     size_t n_links;
-    /* bytes for the WARC file; request and head empty = no answer came: a metadata record tells the error */
+    /* bytes for the WARC file; head empty = no answer came: a metadata record tells the error */
     struct slice request;     /* as sent */
     struct slice head;        /* as received, empty line included */
     struct slice wire_body;   /* as received (HTTP/1.1: still chunked; HTTP/2: DATA bytes) */

@@ -30,6 +30,12 @@ struct store {
     struct store_stats stats;
 };
 
+const char *
+record_withheld_name(enum record_withheld w)
+{
+    return w == RECORD_NOARCHIVE ? "noarchive" : w == RECORD_NOINDEX ? "noindex" : NULL;
+}
+
 int
 store_open(struct store **out, const struct store_conf *conf, struct buf *error)
 {
@@ -136,32 +142,48 @@ keep_links(struct store *s, struct slice *to, const struct record *r)
     return err == 0 ? keep(s, to, buf_slice(&s->scratch)) : err;
 }
 
+/* What was read out of the body. */
+static int
+keep_content(struct store *s, struct pagedb_row *row, const struct record *r)
+{
+    const struct { struct slice *to; struct slice from; } texts[] = {
+        { &row->charset, r->charset }, { &row->title, r->title }, { &row->description, r->description }, { &row->language, r->language },
+    };
+    uint8_t digest[DIGEST_BODY_BYTES];
+    int err = 0;
+
+    row->simhash = r->simhash;
+    for (size_t i = 0; i < ORB_N_ELEMENTS(texts) && err == 0; i++)
+        err = keep_text(s, texts[i].to, texts[i].from);
+    if (err == 0 && r->status != 0) {
+        digest_body(r->body, digest);
+        err = keep(s, &row->digest, slice_of(digest, sizeof digest));
+    }
+    return err;
+}
+
 static int
 keep_row(struct store *s, struct pagedb_row *row, const struct record *r)
 {
     const struct { struct slice *to; struct slice from; } texts[] = {
         { &row->url, r->url }, { &row->redirect_to, r->redirect_to }, { &row->content_type, r->content_type },
-        { &row->charset, r->charset }, { &row->title, r->title }, { &row->description, r->description },
-        { &row->language, r->language }, { &row->outcome, r->outcome }, { &row->error, r->error },
+        { &row->outcome, r->outcome }, { &row->error, r->error },
     };
-    uint8_t digest[DIGEST_BODY_BYTES];
     int err = 0;
 
     *row = (struct pagedb_row){ .url_id = r->url_id, .status = r->status, .fetched_at_ms = r->fetched_at_ms,
-                                .fetch_ms = r->fetch_ms, .body_bytes = r->body.n, .simhash = r->simhash };
+                                .fetch_ms = r->fetch_ms, .body_bytes = r->body.n, .withheld = r->withheld };
     row->is_not_modified = slice_eq(r->outcome, SLICE_LITERAL("not_modified"));
     for (size_t i = 0; i < ORB_N_ELEMENTS(texts) && err == 0; i++)
         err = keep_text(s, texts[i].to, texts[i].from);
+    if (err == 0 && r->withheld != RECORD_NOINDEX)
+        err = keep_content(s, row, r);
     if (err == 0)
         err = keep_validator(s, &row->etag, r->etag);
     if (err == 0)
         err = keep_validator(s, &row->last_modified, r->last_modified);
     if (err == 0)
         err = keep_links(s, &row->links, r);
-    if (err == 0 && r->status != 0) {
-        digest_body(r->body, digest);
-        err = keep(s, &row->digest, slice_of(digest, sizeof digest));
-    }
     return err;
 }
 

@@ -8,6 +8,7 @@
  * Invariants (ARCHITECTURE.md, durability): (1) WARC bytes precede their row: store_put() returns 0 only after write();
  * (2) the row is committed before the report is sent: report what store_n_pending() no longer counts. A row replaces the
  * one of its url_id; the record that it pointed to is superseded.
+ * (record.h, withheld) What a page asked not to be kept is in no file when store_put() returns - but for superseded records.
  *
  * Works with DIR/pages and DIR/warc as the only folders that the process may write (everything is opened relative to
  * them; temporary tables are in memory). One store per process, one thread.

@@ -359,6 +359,10 @@ write_metadata(struct warc *w, const struct record *r, const char *id, const cha
         err = warc_field(&w->block, "error", slice_sub(r->error, 0, 4096));
     if (err == 0)
         err = warc_field_number(&w->block, "fetchTimeMs", r->fetch_ms);
+    if (err == 0)
+        err = block_field(w, "withheld", record_withheld_name(r->withheld));
+    if (err == 0 && r->withheld != RECORD_KEPT)
+        err = warc_field_number(&w->block, "status", (uint64_t)ORB_MAX(r->status, 0));
     d.block[0] = buf_slice(&w->block);
     return err == 0 ? write_draft(w, WARC_FIELDS, &d) : err;
 }
@@ -388,7 +392,8 @@ open_next_file(struct warc *w, uint64_t now_ms)
 static int
 write_answer(struct warc *w, const struct record *r, uint64_t refers_to_ms, struct warc_place *place, char id[WARC_ID_BYTES])
 {
-    bool has_answer = slice_starts_with(r->head, SLICE_LITERAL("HTTP/")), has_payload = has_answer && r->payload.n > 0;
+    bool has_answer = slice_starts_with(r->head, SLICE_LITERAL("HTTP/")) && r->withheld == RECORD_KEPT;
+    bool has_payload = has_answer && r->payload.n > 0;
     bool is_not_modified = slice_eq(r->outcome, SLICE_LITERAL("not_modified"));
     const struct warc_seen_entry *e = NULL;
     char request_id[WARC_ID_BYTES] = "";

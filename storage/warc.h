@@ -3,8 +3,8 @@
  * One struct warc = one process' file at a time, DIR/warc/orb-CRAWL-SLOT-TIME-N.warc.gz, begun at the first record and
  * rotated at max_bytes. Every file begins with a warcinfo record. An answer is a request record and a response record; a
  * payload that this writer stored a short while ago is a revisit (identical-payload-digest, its Refers-To fields naming the
- * first one, file and offset included); a 304 is a revisit (server-not-modified); a fetch without an answer is a metadata
- * record.
+ * first one, file and offset included); a 304 is a revisit (server-not-modified); a fetch without an answer, and an answer
+ * that is withheld (record.h), is a metadata record.
  *
  *   nothing --warc_put--> X.warc.gz.open, then X.warc.gz (locked) --max_bytes or warc_close--> synced, X.warc.gz.open gone
  *

@@ -16,7 +16,7 @@ MAX_GROWTH_KIB = 128 * 1024
 TRAPS = ["calendar", "session", "soft404", "deeper", "facets", "wide", "nofollow", "xrobots", "refresh-loop", "sitemap-loop",
          "sitemap-endless-index"]
 # the product's names in the judge's words; the others are the same or no errors
-NAMES = {"ok": None, "not_modified": None, "redirect": None, "type_not_accepted": None, "server_error": "http_status",
+NAMES = {"ok": None, "not_modified": None, "redirect": None, "noindex": None, "type_not_accepted": None, "server_error": "http_status",
          "dns_timeout": "dns", "dns_failed": "dns", "dns_no_such_host": "dns", "connect_failed": "connect", "connect_timeout": "timeout",
          "tls_failed": "tls", "tls_certificate": "tls", "body_too_large": "too_large", "decoded_too_large": "decode_bomb",
          "decode_failed": "decode", "too_much_memory": "too_large"}

@@ -9,7 +9,7 @@ hosts, pages = 50, 24
 seed = int(os.environ.get("ORB_SEED", random.randrange(1 << 30)))
 random.seed(seed)
 print("seed", seed)
-web = Web(hosts=hosts, pages=pages)
+web = Web(hosts=hosts, pages=pages, meta_robots=["", "noarchive", "noindex", ""])
 try:
     d = os.path.join(TMP, "crawl")
     for kill in range(5):

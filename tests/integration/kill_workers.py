@@ -9,7 +9,7 @@ seconds, hosts, pages = (60, 50, 130) if LONG else (15, 50, 20)
 seed = int(os.environ.get("ORB_SEED", random.randrange(1 << 30)))
 random.seed(seed)
 print("seed", seed)
-web = Web(hosts=hosts, pages=pages)
+web = Web(hosts=hosts, pages=pages, meta_robots=["", "noarchive", "noindex", ""])
 try:
     d = os.path.join(TMP, "crawl")
     p = start_crawl(d, "--delay", "500ms", "--workers", "2", "-s", web.seeds())

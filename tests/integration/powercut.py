@@ -36,7 +36,7 @@ def cut_copy(source, target):
     return n_cut
 
 
-web = Web(hosts=hosts, pages=pages)
+web = Web(hosts=hosts, pages=pages, meta_robots=["", "noarchive", "noindex", ""])
 try:
     total_cut = 0
     for round_ in range(3 if LONG else 2):

@@ -2,7 +2,8 @@
 
 Host h is the address 127.1.(h/200).(h%200+1). Page n of a host links to the pages 2n+1 and 2n+2 of its host and to the front
 page of the next host; so PAGES pages are reached from "/" (page 0). /robots.txt disallows /private/, which every page links.
-OPTIONS (JSON): size (bytes of filler), wait_ms, crawl_delay, links (extra links per page).
+OPTIONS (JSON): size (bytes of filler), wait_ms, crawl_delay, links (extra links per page), meta_robots (what
+the pages say in turn, such as ["", "noarchive", "noindex"]).
 """
 import asyncio, json, sys, time
 
@@ -21,7 +22,9 @@ def page(host, n):
     links.append('<a href="/private/x">no</a>')
     if hosts > 1:
         links.append(f'<a href="http://{address((host + 1) % hosts)}:{port}/">next</a>')
-    return f"<!doctype html><title>page {n} of host {host}</title>{filler}{' '.join(links)}"
+    says = options.get("meta_robots", [""])
+    meta = f'<meta name="robots" content="{says[n % len(says)]}">' if says[n % len(says)] else ""
+    return f"<!doctype html>{meta}<title>page {n} of host {host}</title>{filler}{' '.join(links)}"
 
 
 def answer(host, path):

@@ -12,7 +12,7 @@ python3 - <<PY
 import os, sys
 sys.path.insert(0, "$here")
 from lib import *
-web = Web(hosts=3, pages=200)
+web = Web(hosts=3, pages=200, meta_robots=["", "noarchive", "noindex", ""])
 try:
     d = os.path.join(TMP, "crawl")
     p = start_crawl(d, "--delay", "1ms", "--workers", "2", "-s", web.seeds())

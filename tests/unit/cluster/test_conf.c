@@ -145,10 +145,12 @@ TEST(conf_host_settings__later_sections_win_and_only_what_they_set)
 
     begin();
     assert_int_equal(conf_read_text(&conf, "t", slice_str("per-host = 2\n[host \"*.example.org\"]\ndelay = 5s\nmax-per-host = 7\n"
+                                                          "meta-robots = nofollow\n"
                                                           "[host \"slow.example.org:8080\"]\ndelay = 9s\n"), &error), 0);
     conf_host_settings(&conf, slice_str("slow.EXAMPLE.org"), 8080, &s);
     assert_int_equal(s.delay_ms, 9000);
     assert_int_equal(s.max_per_host, 7);
+    assert_int_equal(s.meta_robots, CONF_META_NOFOLLOW);
     assert_int_equal(s.per_host, 2);
     conf_host_settings(&conf, slice_str("slow.example.org"), 80, &s);
     assert_int_equal(s.delay_ms, 5000);
@@ -158,6 +160,7 @@ TEST(conf_host_settings__later_sections_win_and_only_what_they_set)
     assert_int_equal(s.delay_ms, 1000);
     conf_host_settings(&conf, slice_str("[::1]"), 80, &s);
     assert_int_equal(s.max_per_host, 0);
+    assert_int_equal(s.meta_robots, CONF_META_OBEY);
     end();
 }
 

@@ -128,6 +128,14 @@ TEST(audit__a_sound_crawl_agrees)
     assert_int_equal(a.n_links_followed, 3);
 }
 
+TEST(audit__the_answer_of_a_page_that_asked_not_to_be_kept_is_found)
+{
+    struct sample_dirs d = make_crawl();
+
+    exec(&d, "pages/pages.db", "UPDATE page SET withheld = 'noarchive' WHERE url_id = 2");
+    assert_finds(&d, AUDIT_WRONG_RECORD, 1);
+}
+
 TEST(audit__a_gap_in_the_journal_is_found)
 {
     struct sample_dirs d = make_crawl();
@@ -279,7 +287,8 @@ TEST(audit__parts_find_what_one_pass_finds)
     assert_int_equal(a.n_links_followed, 3);
 }
 
-TESTS(T(audit__a_sound_crawl_agrees), T(audit__a_gap_in_the_journal_is_found), T(audit__a_counter_that_differs_is_found),
+TESTS(T(audit__a_sound_crawl_agrees), T(audit__the_answer_of_a_page_that_asked_not_to_be_kept_is_found),
+      T(audit__a_gap_in_the_journal_is_found), T(audit__a_counter_that_differs_is_found),
       T(audit__a_done_url_without_page_is_found), T(audit__a_page_of_no_url_or_of_another_is_found),
       T(audit__two_urls_of_one_key_are_found), T(audit__a_link_that_got_lost_is_found_unless_exclusions_were_dropped),
       T(audit__links_of_a_page_that_was_not_reported_are_not_judged), T(audit__damage_in_a_warc_file_is_found),

@@ -195,6 +195,31 @@ TEST(export_cdxj__is_sorted_and_knows_revisits)
     buf_fini(&out);
 }
 
+TEST(export_cdxj__has_no_line_for_what_is_withheld)
+{
+    struct sample_dirs d = sample_dirs_new();
+    struct store_conf conf = sample_conf(&d);
+    struct store *s = NULL;
+    struct record r = sample_page(1, "http://a.test/1", SLICE_LITERAL("kept"));
+    struct buf out;
+
+    buf_init(&out, MEM_BUF, 1 << 20);
+    assert_int_equal(store_open(&s, &conf, NULL), 0);
+    put(s, &r);
+    r = sample_page(2, "http://a.test/2", SLICE_LITERAL("withheld"));
+    r.withheld = RECORD_NOARCHIVE;
+    put(s, &r);
+    assert_int_equal(store_close(&s), 0);
+    run(&d, EXPORT_CDXJ, &out);
+    assert_non_null(strstr(out.p, "http://a.test/1"));
+    assert_null(strstr(out.p, "http://a.test/2"));
+    run(&d, EXPORT_CSV, &out);
+    assert_non_null(strstr(out.p, ",noarchive\r\n"));
+    run(&d, EXPORT_JSONL, &out);
+    assert_non_null(strstr(out.p, "\"withheld\": \"noarchive\""));
+    buf_fini(&out);
+}
+
 TEST(export_links__one_line_a_link)
 {
     struct sample_dirs d = make_crawl();
@@ -215,7 +240,7 @@ TEST(export_jsonl__escapes_what_pages_say)
     run(&d, EXPORT_JSONL, &out);
     assert_non_null(strstr(out.p, "\"title\": \"=cmd|'/c calc'!A1\\n\\\"quoted\\\", and\\u001b[31m more\""));
     assert_non_null(strstr(out.p, "\"links\": [{\"url\": \"http://b.test/x\", \"kind\": \"canonical\", \"nofollow\": false, \"followed\": true},"
-                                  " {\"url\": \"http://c.test/\", \"kind\": \"a\", \"nofollow\": true, \"followed\": false}]}"));
+                                  " {\"url\": \"http://c.test/\", \"kind\": \"a\", \"nofollow\": true, \"followed\": false}], \"withheld\": null}"));
     buf_fini(&out);
 }
 
@@ -255,5 +280,5 @@ TEST(sql__links_is_a_table_and_errors_are_sentences)
 }
 
 TESTS(T(export_outcomes__follows_redirects_to_their_end), T(export_csv__defuses_formulas_and_control_characters), T(export_csv__cells),
-      T(export_cdxj__is_sorted_and_knows_revisits), T(export_links__one_line_a_link), T(export_jsonl__escapes_what_pages_say),
+      T(export_cdxj__is_sorted_and_knows_revisits), T(export_cdxj__has_no_line_for_what_is_withheld), T(export_links__one_line_a_link), T(export_jsonl__escapes_what_pages_say),
       T(surt__turns_names_not_addresses), T(sql__links_is_a_table_and_errors_are_sentences))

@@ -124,6 +124,122 @@ TEST(store__not_modified_keeps_the_stored_page)
     assert_int_equal(verify(&d, 7), 0);
 }
 
+/* "title|language|charset|simhash|digest?|body_bytes|etag|withheld" of page 7. */
+static void
+assert_row(const struct sample_dirs *d, const char *want)
+{
+    struct pagedb *p = NULL;
+    struct sqlite3_stmt *stmt;
+
+    assert_int_equal(pagedb_open(&p, d->pages, DB_READ, NULL), 0);
+    assert_int_equal(sqlite3_prepare_v2(pagedb_sqlite(p), "SELECT ifnull(title, '-') || '|' || ifnull(language, '-') || '|' || ifnull(charset, '-') || '|' || simhash"
+                                                          " || '|' || (digest IS NOT NULL) || '|' || body_bytes || '|' || etag || '|' || ifnull(withheld, '-') FROM page WHERE url_id = 7",
+                                        -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_string_equal((const char *)sqlite3_column_text(stmt, 0), want);
+    sqlite3_finalize(stmt);
+    pagedb_close(&p);
+}
+
+static struct record
+withheld_page(enum record_withheld withheld)
+{
+    struct record r = sample_page(7, "http://example.org/a", SLICE_LITERAL("<title>A page</title>"));
+
+    r.language = SLICE_LITERAL("en");
+    r.simhash = 12345;
+    r.withheld = withheld;
+    return r;
+}
+
+TEST(store__noarchive_keeps_the_row_and_noindex_little_of_it)
+{
+    static const struct {
+        enum record_withheld withheld;
+        const char *row;
+    } cases[] = {
+        { RECORD_KEPT, "A page|en|utf-8|12345|1|21|\"v1\"|-" },
+        { RECORD_NOARCHIVE, "A page|en|utf-8|12345|1|21|\"v1\"|noarchive" },
+        { RECORD_NOINDEX, "-|-|-|0|0|21|\"v1\"|noindex" },
+    };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(cases); i++) {
+        struct sample_dirs d = sample_dirs_new();
+        struct store *s = open_store(&d);
+        struct record r = withheld_page(cases[i].withheld);
+        struct pagedb_validators v;
+
+        assert_int_equal(store_put(s, &r, SAMPLE_NOW_MS), 0);
+        assert_int_equal(store_flush(s), 0);
+        assert_int_equal(store_lookup(s, 7, &v), 0);
+        assert_string_equal(v.etag, cases[i].withheld == RECORD_KEPT ? "\"v1\"" : ""); /* a 304 would confirm nothing */
+        assert_int_equal(store_close(&s), 0);
+        assert_row(&d, cases[i].row);
+        assert_int_equal(query_int(&d, "SELECT payload_digest IS NULL FROM page"), cases[i].withheld != RECORD_KEPT);
+        assert_int_equal(verify(&d, 7), 0);
+    }
+}
+
+TEST(store__a_304_that_asks_it_takes_what_is_kept_out_of_the_row)
+{
+    static const struct {
+        enum record_withheld withheld;
+        const char *row;
+    } cases[] = {
+        { RECORD_NOARCHIVE, "A page|en|utf-8|12345|1|21|\"v1\"|noarchive" },
+        { RECORD_NOINDEX, "-|-|-|0|0|21|\"v1\"|noindex" },
+    };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(cases); i++) {
+        struct sample_dirs d = sample_dirs_new();
+        struct store *s = open_store(&d);
+        struct record r = withheld_page(RECORD_KEPT);
+        int64_t before;
+
+        assert_int_equal(store_put(s, &r, SAMPLE_NOW_MS), 0);
+        assert_int_equal(store_flush(s), 0);
+        before = query_int(&d, "SELECT warc_offset FROM page");
+        r = sample_page(7, "http://example.org/a", SLICE_NONE);
+        r.status = 304;
+        r.outcome = SLICE_LITERAL("not_modified");
+        r.head = SLICE_LITERAL("HTTP/1.1 304 Not Modified\r\nX-Robots-Tag: none\r\n\r\n");
+        r.withheld = cases[i].withheld;
+        assert_int_equal(store_put(s, &r, SAMPLE_NOW_MS), 0);
+        assert_int_equal(store_close(&s), 0);
+        assert_row(&d, cases[i].row);
+        assert_int_equal(query_int(&d, "SELECT status FROM page"), 200);
+        assert_true(query_int(&d, "SELECT warc_offset FROM page") > before);
+        assert_int_equal(verify(&d, 7), 0);
+    }
+}
+
+TEST(store__a_file_of_the_first_schema_is_brought_up_to_date_by_a_writer_only)
+{
+    struct sample_dirs d = sample_dirs_new();
+    struct store *s = open_store(&d);
+    struct record r = sample_page(7, "http://example.org/a", SLICE_LITERAL("x"));
+    struct pagedb *p = NULL;
+    struct buf error;
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    assert_int_equal(store_put(s, &r, SAMPLE_NOW_MS), 0);
+    assert_int_equal(store_close(&s), 0);
+    assert_int_equal(pagedb_open(&p, d.pages, DB_WRITE, NULL), 0);
+    assert_int_equal(db_exec(pagedb_sqlite(p), "ALTER TABLE page DROP COLUMN withheld; PRAGMA user_version = 1"), 0);
+    pagedb_close(&p);
+    assert_int_equal(pagedb_open(&p, d.pages, DB_READ, &error), ORB_EVERSION);
+    assert_non_null(strstr(error.p, "older orb"));
+    s = open_store(&d);
+    r = withheld_page(RECORD_NOARCHIVE);
+    r.url_id = 8;
+    assert_int_equal(store_put(s, &r, SAMPLE_NOW_MS), 0);
+    assert_int_equal(store_close(&s), 0);
+    assert_int_equal(query_int(&d, "SELECT count(*) FROM page WHERE withheld IS NULL"), 1);
+    assert_int_equal(query_int(&d, "SELECT count(*) FROM page WHERE withheld = 'noarchive'"), 1);
+    assert_int_equal(verify(&d, 7), 0);
+    buf_fini(&error);
+}
+
 TEST(store__batch_full_is_again)
 {
     struct sample_dirs d = sample_dirs_new();
@@ -300,7 +416,9 @@ TEST(store__a_missing_folder_is_an_error_that_names_it)
 }
 
 TESTS(T(store__keeps_an_answer_as_records_and_a_row), T(store__a_second_answer_replaces_the_row),
-      T(store__not_modified_keeps_the_stored_page), T(store__batch_full_is_again), T(store__busy_keeps_the_batch),
+      T(store__not_modified_keeps_the_stored_page), T(store__noarchive_keeps_the_row_and_noindex_little_of_it),
+      T(store__a_304_that_asks_it_takes_what_is_kept_out_of_the_row), T(store__a_file_of_the_first_schema_is_brought_up_to_date_by_a_writer_only),
+      T(store__batch_full_is_again), T(store__busy_keeps_the_batch),
       T(store__rotates_and_starts_each_file_with_warcinfo), T(store__text_that_is_not_utf8_is_made_so),
       T(store__prepare_cuts_the_torn_tail_of_a_killed_writer), T(store__prepare_refuses_while_a_writer_lives), T(store__many_may_begin_at_once),
       T(store__a_missing_folder_is_an_error_that_names_it))

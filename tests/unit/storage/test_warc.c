@@ -215,6 +215,39 @@ TEST(warc__no_answer_is_a_metadata_record)
     buf_fini(&block);
 }
 
+TEST(warc__a_withheld_answer_is_a_metadata_record_that_nothing_refers_to)
+{
+    const char *dir = scratch_dir();
+    struct warc *w = open_warc(dir);
+    struct record r = sample_page(1, "http://example.org/a", SLICE_LITERAL("a secret"));
+    struct warc_record record;
+    struct warc_place place;
+    struct warc_reader *reader;
+    struct buf block;
+
+    buf_init(&block, MEM_BUF, 1 << 20);
+    r.withheld = RECORD_NOARCHIVE;
+    assert_int_equal(warc_put(w, &r, 0, SAMPLE_NOW_MS, &place), 0);
+    assert_string_equal(place.payload_digest, "");
+    reader = read_place(dir, &place, &record, &block);
+    assert_slice_str(record.type, "metadata");
+    assert_slice_str(record.url, "http://example.org/a");
+    assert_int_equal(record.payload_digest.n, 0);
+    assert_slice_str(buf_slice(&block), "outcome: ok\r\nfetchTimeMs: 12\r\nwithheld: noarchive\r\nstatus: 200\r\n");
+    warc_reader_close(&reader);
+    r.withheld = RECORD_KEPT; /* the same payload, of a page that does not mind: there is no first one to refer to */
+    assert_int_equal(warc_put(w, &r, 0, SAMPLE_NOW_MS, &place), 0);
+    assert_false(place.is_revisit);
+    r.withheld = RECORD_NOINDEX; /* and no revisit, whatever was stored before */
+    assert_int_equal(warc_put(w, &r, 0, SAMPLE_NOW_MS, &place), 0);
+    assert_false(place.is_revisit);
+    assert_int_equal(count_records(dir, place.file, "response"), 1);
+    assert_int_equal(count_records(dir, place.file, "metadata"), 2);
+    assert_int_equal(count_records(dir, place.file, "revisit"), 0);
+    warc_close(&w);
+    buf_fini(&block);
+}
+
 TEST(warc__compressed_bodies_are_stored_not_deflated_again)
 {
     const char *dir = scratch_dir();
@@ -412,7 +445,8 @@ TEST(warc_read__a_name_never_leads_out_of_the_folder)
 
 TESTS(T(warc__a_response_is_what_crossed_the_wire), T(warc__http2_is_told_by_its_own_field),
       T(warc__the_same_payload_again_is_a_revisit_that_names_the_first), T(warc__a_cut_body_and_an_empty_one_are_never_revisits),
-      T(warc__no_answer_is_a_metadata_record), T(warc__compressed_bodies_are_stored_not_deflated_again),
+      T(warc__no_answer_is_a_metadata_record), T(warc__a_withheld_answer_is_a_metadata_record_that_nothing_refers_to),
+      T(warc__compressed_bodies_are_stored_not_deflated_again),
       T(warc__a_large_body_streams), T(warc__an_independent_reader_accepts_every_kind_of_record),
       T(warc__recover_cuts_at_every_possible_tear), T(warc_read__damage_anywhere_is_noticed),
       T(warc_read__a_name_never_leads_out_of_the_folder))
