@@ -29,6 +29,7 @@ enum crawl_end { END_NONE, END_FINISHED, END_LIMIT, END_STOPPED, END_FAILED };
 
 #define COORDINATOR_TICK_MS 100
 #define COORDINATOR_DRAIN_MS 20000
+#define MAX_LOG_LINES 20 /* of one worker, a second */
 
 struct desk { /* what the coordinator keeps of one slot's worker beside the slot */
     struct slot slot;
@@ -38,7 +39,7 @@ struct desk { /* what the coordinator keeps of one slot's worker beside the slot
     unsigned n_urls;         /* leased and not reported */
     unsigned n_leases;       /* sent and not over: counted here, a worker's word is not needed */
     unsigned n_leased_now;   /* asked of front and not here yet; forgotten at each sample */
-    unsigned n_log_lines;    /* since the last sample */
+    unsigned n_log_lines;    /* since the last sample; those over MAX_LOG_LINES are left out */
     bool has_warned_links;   /* of links that are not canonical */
     struct stats stats;      /* last read, range-checked */
     uint64_t private_bytes;

@@ -16,9 +16,10 @@
 #include "crawler/parse.h"
 #include "crawler/robots.h"
 
+#include <stdio.h>
+
 #define MAX_ADDRESSES_BYTES 4096
 #define MAX_COOKIES_BYTES (COOKIES_MAX_BYTES * 4) /* as text; what worker_lease.c takes */
-#define MAX_LOG_LINES 20 /* of one worker, a second */
 #define LINK_WINDOW 16 /* links looked up together: what a core can wait for at a time */
 #define MAX_ROBOTS_TTL_S (24u * 3600)
 
@@ -360,13 +361,18 @@ on_trouble(struct coordinator *c, struct desk *d, struct wire_in *in)
 static void
 on_log(struct coordinator *c, struct desk *d, struct wire_in *in)
 {
-    uint8_t level = wire_get_enum(in, 4);
-    struct slice text = wire_get_text(in, 2048);
+    enum log_level level = (enum log_level)wire_get_enum(in, LOG_LEVEL_DEBUG + 1);
+    struct slice text = wire_get_text(in, LOG_LONGEST_BYTES);
+    char name[24];
 
-    if (!wire_at_end(in))
+    if (!wire_at_end(in)) {
         distrust(c, d, "a damaged frame");
-    else if (d->n_log_lines++ < MAX_LOG_LINES)
-        (level <= LOG_LEVEL_WARNING ? log_warning : log_info)("worker %u: " SLICE_FMT, d->slot.index, SLICE_ARG(text));
+        return;
+    }
+    if (d->n_log_lines++ >= MAX_LOG_LINES)
+        return; /* slots_sample() says how many */
+    snprintf(name, sizeof name, "worker %u", d->slot.index);
+    log_relay(name, level, text);
 }
 
 void

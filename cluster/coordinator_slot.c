@@ -83,6 +83,15 @@ write_obituary(const struct coordinator *c, const struct slot *s, const struct s
 }
 
 static void
+forget_log_lines(struct desk *d)
+{
+    if (d->n_log_lines > MAX_LOG_LINES)
+        log_warning("worker %u had more to say than %u lines a second; %u are left out", d->slot.index, MAX_LOG_LINES,
+                    d->n_log_lines - MAX_LOG_LINES);
+    d->n_log_lines = 0;
+}
+
+static void
 on_exit(void *arg, struct slot *s, const struct slot_death *death)
 {
     struct coordinator *c = arg;
@@ -94,7 +103,8 @@ on_exit(void *arg, struct slot *s, const struct slot_death *death)
     c->n_failed_starts++;
     buf_clear(&d->report);
     d->has_report = d->is_distrusted = d->has_warned_links = false;
-    d->n_urls = d->n_leases = d->n_leased_now = d->n_log_lines = 0;
+    d->n_urls = d->n_leases = d->n_leased_now = 0;
+    forget_log_lines(d);
     d->has_trouble = false;
     d->private_bytes = 0;
     memset(&d->stats, 0, sizeof d->stats);
@@ -226,7 +236,8 @@ slots_sample(struct coordinator *c)
             continue;
         if (stats_read(d->slot.stats_page, &stats) == 0)
             d->stats = stats;
-        d->n_leased_now = d->n_log_lines = 0;
+        d->n_leased_now = 0;
+        forget_log_lines(d);
         d->private_bytes = stats_private_bytes(d->slot.pid);
     }
 }

@@ -24,6 +24,12 @@ static struct {
     bool is_json, is_stderr_off;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .process = "orb", .fd = -1, .level = LOG_LEVEL_INFO };
 
+static _Thread_local struct {
+    log_divert_fn *to;
+    void *arg;
+    bool is_busy;
+} divert;
+
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 static const char *const level_colours[] = { "\33[31m", "\33[33m", "", "\33[2m" };
 
@@ -90,7 +96,7 @@ log_escape(char *out, size_t n_most, struct slice text, bool is_json)
 /* ---- one line ---- */
 
 static size_t
-format_line(char *line, enum log_level level, bool is_coloured, struct slice message)
+format_line(char *line, const char *process, enum log_level level, bool is_coloured, struct slice message)
 {
     char time[CLOCK_TEXT_BYTES];
     size_t n;
@@ -98,13 +104,13 @@ format_line(char *line, enum log_level level, bool is_coloured, struct slice mes
     clock_print(clock_wall_ms(), time);
     if (state.is_json) {
         n = (size_t)snprintf(line, LINE_BYTES, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", time,
-                             level_names[level], state.process);
+                             level_names[level], process);
         n += log_escape(line + n, LINE_BYTES - n - 8, message, true);
         memcpy(line + n, "\"}\n", 3);
         return n + 3;
     }
     n = (size_t)snprintf(line, LINE_BYTES, "%s %s%s%s %s: ", time, is_coloured ? level_colours[level] : "", level_names[level],
-                         is_coloured && level_colours[level][0] != '\0' ? "\33[0m" : "", state.process);
+                         is_coloured && level_colours[level][0] != '\0' ? "\33[0m" : "", process);
     n += log_escape(line + n, LINE_BYTES - n - 8, message, false);
     line[n++] = '\n';
     return n;
@@ -149,14 +155,14 @@ rotate(void)
 }
 
 static void
-write_to_file(enum log_level level, struct slice message)
+write_to_file(const char *process, enum log_level level, struct slice message)
 {
     char line[LINE_BYTES];
     size_t n;
 
     if (state.fd < 0)
         return;
-    n = format_line(line, level, false, message);
+    n = format_line(line, process, level, false, message);
     if (state.file_bytes + n > LOG_FILE_BYTES && state.file_bytes > 0)
         rotate();
     if (state.fd < 0) {
@@ -169,7 +175,7 @@ write_to_file(enum log_level level, struct slice message)
 
 /* The progress line is wiped, the log line written and the progress line drawn again, all in one write. */
 static void
-write_to_stderr(enum log_level level, struct slice message)
+write_to_stderr(const char *process, enum log_level level, struct slice message)
 {
     char line[LINE_BYTES + PROGRESS_BYTES + 16];
     bool is_terminal = isatty(STDERR_FILENO) != 0;
@@ -179,12 +185,43 @@ write_to_stderr(enum log_level level, struct slice message)
         memcpy(line, "\r\33[K", 4);
         n = 4;
     }
-    n += format_line(line + n, level, is_terminal && !state.is_json, message);
+    n += format_line(line + n, process, level, is_terminal && !state.is_json, message);
     if (state.progress[0] != '\0') {
         memcpy(line + n, state.progress, strlen(state.progress));
         n += strlen(state.progress);
     }
     write_line(STDERR_FILENO, line, n);
+}
+
+static void
+write_everywhere(const char *process, enum log_level level, struct slice message)
+{
+    pthread_mutex_lock(&state.lock);
+    if (!state.is_stderr_off)
+        write_to_stderr(process, level, message);
+    write_to_file(process, level, message);
+    pthread_mutex_unlock(&state.lock);
+}
+
+/* false: the line is still to be written here. */
+static bool
+was_diverted(enum log_level level, struct slice message)
+{
+    int err = ORB_EBUSY;
+
+    if (divert.to == NULL)
+        return false;
+    if (!divert.is_busy) {
+        divert.is_busy = true;
+        err = divert.to(divert.arg, level, message);
+        divert.is_busy = false;
+    }
+    if (err != 0 && err != ORB_ECLOSED) {
+        pthread_mutex_lock(&state.lock);
+        state.n_lost++;
+        pthread_mutex_unlock(&state.lock);
+    }
+    return err != ORB_ECLOSED;
 }
 
 void
@@ -202,11 +239,18 @@ log_vline(enum log_level level, const char *fmt, va_list ap)
         memcpy(message + LOG_MAX_MESSAGE_BYTES, "...", 4);
         n = LOG_MAX_MESSAGE_BYTES + 3;
     }
-    pthread_mutex_lock(&state.lock);
-    if (!state.is_stderr_off)
-        write_to_stderr(level, slice_of(message, (size_t)n));
-    write_to_file(level, slice_of(message, (size_t)n));
-    pthread_mutex_unlock(&state.lock);
+    if (!was_diverted(level, slice_of(message, (size_t)n)))
+        write_everywhere(state.process, level, slice_of(message, (size_t)n));
+    errno = saved_errno;
+}
+
+void
+log_relay(const char *process, enum log_level level, struct slice message)
+{
+    int saved_errno = errno;
+
+    if (level <= state.level)
+        write_everywhere(process, level, slice_sub(message, 0, LOG_LONGEST_BYTES));
     errno = saved_errno;
 }
 
@@ -243,6 +287,13 @@ log_progress(const char *text)
 }
 
 /* ---- settings ---- */
+
+void
+log_divert(log_divert_fn *to, void *arg)
+{
+    divert.to = to;
+    divert.arg = arg;
+}
 
 void
 log_set_process(const char *fmt, ...)

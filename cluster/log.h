@@ -7,7 +7,7 @@
  * text-direction overrides and bytes that are no UTF-8 are written as \xNN.
  *
  * Threads    any thread may log; each line is one write().
- * Errors     none reported: a line that cannot be written is counted (log_n_lost()).
+ * Errors     none reported: a line that cannot be written, or diverted, is counted (log_n_lost()).
  * Limits     a message over LOG_MAX_MESSAGE_BYTES is cut; files are rotated at LOG_FILE_BYTES, LOG_FILES are kept.
  */
 #ifndef ORB_CLUSTER_LOG_H
@@ -18,6 +18,7 @@
 #include "pool/buf.h"
 
 #define LOG_MAX_MESSAGE_BYTES 4000
+#define LOG_LONGEST_BYTES (LOG_MAX_MESSAGE_BYTES + 3) /* of a message, with the dots of a cut one */
 #define LOG_FILE_BYTES (16 * 1024 * 1024)
 #define LOG_FILES 4
 
@@ -31,6 +32,13 @@ void log_set_stderr(bool is_on);
 int log_open_file(const char *dir) ORB_MUST_USE;
 void log_close_file(void);
 uint64_t log_n_lost(void);
+
+/* From now on this thread's lines go to `to` instead; other threads' lines stay as they are. NULL ends that. `to` answers 0;
+ * ORB_ECLOSED: the line is written here after all; another ORB_E code: it is lost. What `to` itself logs is lost. */
+typedef int log_divert_fn(void *arg, enum log_level level, struct slice message);
+void log_divert(log_divert_fn *to, void *arg);
+/* A line that another process has diverted, under its name; the level is kept to, and no message is trusted. */
+void log_relay(const char *process, enum log_level level, struct slice message);
 
 void log_vline(enum log_level level, const char *fmt, va_list ap);
 void log_error(const char *fmt, ...) ORB_PRINTF(1, 2);

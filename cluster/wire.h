@@ -10,7 +10,7 @@
  *   LEASE_OVER nothing of it is outstanding any more
  *   TAKE_BACK  hand unstarted URLs back              RETURNED
  *   DRAIN      finish what is in flight, then exit   PONG
- *   PING                                             TROUBLE  (disk full, ...), LOG
+ *   PING                                             TROUBLE  (disk full, ...), LOG  u8 level, text
  *
  * A report counts as a whole: what stands between REPORT and REPORT_END is kept aside until the end came, one unfinished
  * report per worker, dropped at its death.

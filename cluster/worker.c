@@ -48,8 +48,8 @@ worker_wall_ms(const struct worker *w)
 noreturn void
 worker_die(struct worker *w, const char *why, int err)
 {
-    log_error("worker %u ends: %s%s%s", w->index, why, err != 0 ? ": " : "",
-              err != 0 ? orb_strerror(err) : "");
+    worker_log_last_words(w);
+    log_error("it ends: %s%s%s", why, err != 0 ? ": " : "", err != 0 ? orb_strerror(err) : "");
     _exit(EXIT_FAILED);
 }
 
@@ -366,6 +366,7 @@ worker_close(struct worker *w)
     parse_fini();
     decode_release();
     conf_fini(&w->conf);
+    worker_log_close(w);
     channel_close(&w->channel);
 }
 
@@ -403,6 +404,7 @@ cmd_worker(int argc, char **argv)
     watch(&w, &term);
     if (channel_open(&w.channel, w.loop, WORKER_CHANNEL_FD, UNSENT_MAX_BYTES, on_frame, on_channel_broken, &w) != 0)
         worker_die(&w, "no memory for the channel", ORB_ENOMEM);
+    worker_log_open(&w);
     ev_run(w.loop, 0);
     worker_close(&w);
     return EXIT_DONE;

@@ -133,6 +133,9 @@ struct worker {
     struct store *store;
     struct parsed parsed;      /* of the page at hand */
     struct buf scratch, frame;
+    struct buf log_frame;      /* a line may come up while `frame` is being written */
+    unsigned n_log_lost;       /* since the last line that went */
+    bool is_last_words;
     struct list leases;        /* of struct wlease, round robin */
     struct map lease_by_id;
     struct wlease *arriving;   /* between LEASE and LEASE_END */
@@ -201,6 +204,11 @@ unsigned policy_said(const struct job *j);
 unsigned policy_obeyed(const struct job *j);
 uint8_t policy_not_followed(const struct job *j, const struct link *l, unsigned obeyed); /* 0 = it is; else RECORD_LINK_* */
 void policy_withhold(struct job *j, struct record *r); /* may turn the outcome OK into NOINDEX */
+
+/* worker_log.c */
+void worker_log_open(struct worker *w);  /* from here on lines go over the channel */
+void worker_log_close(struct worker *w);
+void worker_log_last_words(struct worker *w); /* _exit() follows: a line that would wait goes to standard error */
 
 /* worker_report.c */
 void report_links(struct job *j, const struct record_link *links, size_t n);

@@ -611,7 +611,8 @@ static const struct lie {
     { "closed-channel", lie_closed_channel, "has closed its channel; it is stopped" },
     { "empty-packet", lie_empty_packet, "has closed its channel; it is stopped" },
     { "large-packet", lie_large_packet, "has closed its channel; it is stopped" },
-    { "flood", lie_flood, "worker 0: flood\\x0a\\x1b[2J" },
+    { "flood", lie_flood, "warning worker 0: flood\\x0a\\x1b[2J" },
+    { "chatter", lie_flood, "had more to say than 20 lines a second" },
     { "leaves", lie_by_leaving, "ended with exit code 7" },
 };
 

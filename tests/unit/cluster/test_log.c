@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,6 +146,83 @@ TEST(log__counts_what_it_could_not_write)
     end();
 }
 
+static struct diverted {
+    int answer;
+    unsigned n;
+    char last[LOG_LONGEST_BYTES + 1];
+} diverted;
+
+static int
+on_diverted(void *arg, enum log_level level, struct slice message)
+{
+    struct diverted *d = arg;
+
+    d->n++;
+    memcpy(d->last, message.p, message.n);
+    d->last[message.n] = '\0';
+    log_warning("from inside"); /* neither again from the start nor a line of its own */
+    return d->answer;
+}
+
+static void *
+log_from_a_thread(void *arg)
+{
+    log_warning("of another thread");
+    return NULL;
+}
+
+TEST(log_divert__takes_this_threads_lines_and_no_other)
+{
+    uint64_t before = log_n_lost();
+    pthread_t thread;
+
+    begin();
+    diverted = (struct diverted){ 0 };
+    log_divert(on_diverted, &diverted);
+    log_warning("for %s", "elsewhere");
+    log_debug("unseen");
+    assert_int_equal(pthread_create(&thread, NULL, log_from_a_thread, NULL), 0);
+    pthread_join(thread, NULL);
+    log_divert(NULL, NULL);
+    log_warning("here again");
+    assert_int_equal(diverted.n, 1);
+    assert_string_equal(diverted.last, "for elsewhere");
+    assert_null(strstr(lines(), "elsewhere"));
+    assert_null(strstr(text.p, "from inside"));
+    assert_non_null(strstr(text.p, "of another thread"));
+    assert_non_null(strstr(text.p, "here again"));
+    assert_int_equal(log_n_lost(), before + 1); /* the one from inside */
+    end();
+}
+
+TEST(log_divert__writes_here_what_has_nowhere_else_to_go_and_counts_what_is_lost)
+{
+    uint64_t before = log_n_lost();
+
+    begin();
+    diverted = (struct diverted){ .answer = ORB_ECLOSED };
+    log_divert(on_diverted, &diverted);
+    log_warning("nobody listens");
+    diverted.answer = ORB_ETOOBIG;
+    log_warning("no room");
+    log_divert(NULL, NULL);
+    assert_int_equal(diverted.n, 2);
+    assert_non_null(strstr(lines(), "nobody listens"));
+    assert_null(strstr(text.p, "no room"));
+    assert_int_equal(log_n_lost(), before + 3);
+    end();
+}
+
+TEST(log_relay__names_the_other_process_and_keeps_to_the_level)
+{
+    begin();
+    log_relay("worker 7", LOG_LEVEL_ERROR, SLICE_LITERAL("flood\n\x1b[2J"));
+    log_relay("worker 7", LOG_LEVEL_DEBUG, SLICE_LITERAL("unseen"));
+    assert_non_null(strstr(lines(), " error worker 7: flood\\x0a\\x1b[2J\n"));
+    assert_null(strstr(text.p, "unseen"));
+    end();
+}
+
 TEST(log_open_file__says_when_there_is_no_folder)
 {
     assert_true(log_open_file("/nonexistent/folder/log") < 0);
@@ -167,4 +245,7 @@ TEST(clock_print__is_iso_8601_and_total)
 TESTS(T(log__writes_time_level_process_and_message), T(log__keeps_to_its_level),
       T(log__a_message_cannot_forge_a_line_or_drive_a_terminal), T(log__json_lines_are_json_whatever_the_message),
       T(log__cuts_a_message_that_is_too_long), T(log__rotates_and_keeps_four_files), T(log__counts_what_it_could_not_write),
+      T(log_divert__takes_this_threads_lines_and_no_other),
+      T(log_divert__writes_here_what_has_nowhere_else_to_go_and_counts_what_is_lost),
+      T(log_relay__names_the_other_process_and_keeps_to_the_level),
       T(log_open_file__says_when_there_is_no_folder), T(clock_print__is_iso_8601_and_total))
