@@ -124,6 +124,9 @@ print_status(const char *dir, const json_t *a)
     printf("pages       %" JSON_INTEGER_FORMAT " stored, %.1f/s, %s received\n", number(a, "pages"), real(a, "pages_per_s"),
            bytes_text(real(a, "wire_bytes"), text));
     print_books(json_object_get(a, "books"));
+    if (number(a, "hosts_backing_off") > 0)
+        printf("            of which %" JSON_INTEGER_FORMAT " queued wait for their host: %" JSON_INTEGER_FORMAT
+               " hosts could not be reached and are tried again\n", number(a, "queued_backing_off"), number(a, "hosts_backing_off"));
     printf("hosts       %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " of them with something to do\n", number(a, "hosts"),
            number(a, "hosts_active"));
     print_memory(a);

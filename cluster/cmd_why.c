@@ -85,6 +85,48 @@ run_for_url(struct crawl_read *c, const char *query, struct slice url, struct ta
     return err;
 }
 
+/* What the journal knows of the URL's host; what a running crawl has said of it stays. */
+static int
+read_host(struct crawl_read *c, json_t *into)
+{
+    struct table row = { json_object() };
+    json_t *host = json_object_get(into, "host");
+    char query[800];
+    int err;
+
+    snprintf(query, sizeof query,
+             "SELECT host_id, origin, CASE WHEN fails > 0 AND retry_at > unixepoch() * 1000 THEN 'backing off' "
+             "WHEN coalesce(robots_until, 0) = 0 THEN 'new' ELSE 'open' END AS state, "
+             "CASE WHEN crawl_delay >= 0 THEN crawl_delay END AS crawl_delay_ms, coalesce(robots_status, 0) AS robots_status, "
+             "coalesce(robots_until, 0) AS robots_until, addresses, coalesce(fails, 0) AS failures, "
+             "strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', retry_at / 1000, 'unixepoch') AS next_at "
+             "FROM frontier.host WHERE host_id = (SELECT host_id FROM frontier.url WHERE url_id = %" JSON_INTEGER_FORMAT ")",
+             json_integer_value(json_object_get(into, "url_id")));
+    err = sql_run(c->sql, slice_str(query), on_row, &row, &c->error);
+    if (host != NULL)
+        json_object_update_missing(host, row.object);
+    else if (json_object_size(row.object) > 0)
+        json_object_set(into, "host", row.object);
+    json_decref(row.object);
+    return err;
+}
+
+/* A URL may end, or wait, without having been asked itself: its attempts say nothing then. */
+static void
+add_note(json_t *into)
+{
+    const char *state = json_string_value(json_object_get(into, "state"));
+    json_int_t n = json_integer_value(json_object_get(json_object_get(into, "host"), "failures"));
+    bool is_over = state != NULL && strcmp(state, "failed") == 0;
+
+    if (n == 0 || state == NULL || json_integer_value(json_object_get(into, "attempts")) > 0)
+        return;
+    if (is_over || strcmp(state, "queued") == 0 || strcmp(state, "ready") == 0)
+        json_object_set_new(into, "note", json_sprintf("not asked itself%s: its host was tried %" JSON_INTEGER_FORMAT
+                                                       " time%s and could not be reached",
+                                                       is_over ? "" : " yet", n, n == 1 ? "" : "s"));
+}
+
 /* The journal's row and the page's; ORB_ENOTFOUND. */
 static int
 read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journal)
@@ -100,8 +142,10 @@ read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journ
     url_drop_fragment(&c->url);
     if (want_journal)
         err = run_for_url(c,
-                          "SELECT u.url_id, u.url, state(u.state) AS state, outcome(u.outcome) AS outcome, u.status, u.attempts, u.depth, "
-                          "u.hops AS redirect_hops, u.retry_at, strftime('%Y-%m-%dT%H:%M:%SZ', u.ended_at / 1000, 'unixepoch') AS ended_at, "
+                          "SELECT u.url_id, u.url, state(u.state) AS state, outcome(u.outcome) AS outcome, u.status, "
+                          "coalesce(u.attempts, 0) AS attempts, coalesce(u.depth, 0) AS depth, "
+                          "coalesce(u.hops, 0) AS redirect_hops, u.retry_at, "
+                          "strftime('%Y-%m-%dT%H:%M:%SZ', u.ended_at / 1000, 'unixepoch') AS ended_at, "
                           "v.url AS found_by "
                           "FROM frontier.url u LEFT JOIN frontier.url v ON v.url_id = u.via WHERE u.url = ?",
                           url_href(&c->url), &row);
@@ -112,6 +156,8 @@ read_files(struct crawl_read *c, const char *text, json_t *into, bool want_journ
                           "warc_file, warc_offset, warc_bytes "
                           "FROM page WHERE url = ?",
                           url_href(&c->url), &row);
+    if (err == 0 && sql_has_frontier(c->sql))
+        err = read_host(c, into);
     outcome_name_text = json_string_value(json_object_get(into, "outcome"));
     if (outcome_name_text != NULL && outcome_from_name(slice_str(outcome_name_text), &outcome))
         json_object_set_new(into, "because", json_string(outcome_sentence(outcome)));
@@ -186,6 +232,7 @@ cmd_why(int argc, char **argv)
         code = why_from_files(&args, answer, false);
     }
     json_object_del(answer, "ok");
+    add_note(answer);
     if (code == EXIT_DONE)
         print_answer(answer, args.is_json);
     json_decref(answer);

@@ -474,6 +474,7 @@ front_stats(const struct front *f, struct front_stats *out)
 {
     struct journal_stats j;
     uint64_t due = frontier_next_due_ms(f->frontier);
+    struct hostq_waiting waiting = hostq_waiting(f->hosts);
 
     CHECK_IS(f, FRONT_MAGIC);
     journal_stats(f->journal, &j);
@@ -482,6 +483,7 @@ front_stats(const struct front *f, struct front_stats *out)
         .n_hosts_active = frontier_n_scheduled(f->frontier),
         .n_groups = frontier_n_groups(f->frontier),
         .n_leases = f->leases.n,
+        .n_hosts_backing_off = waiting.n_hosts,
         .links_offered = f->n_offered,
         .links_seen = f->n_seen,
         .seed_scans = f->n_again_scans,
@@ -493,6 +495,7 @@ front_stats(const struct front *f, struct front_stats *out)
         .next_due_ms = due == UINT64_MAX ? INT64_MAX : (int64_t)ORB_MAX(due, ORB_MAX(f->now_ms, f->hold_until_ms)),
     };
     read_books(f, &out->books);
+    out->n_queued_backing_off = ORB_MIN(waiting.n_urls, out->books.queued); /* a queue may hold ids that have ended since */
     memcpy(out->excluded_by_reason, f->counts.by_outcome[URLDB_EXCLUDED], sizeof out->excluded_by_reason);
     memcpy(out->failed_by_reason, f->counts.by_outcome[URLDB_FAILED], sizeof out->failed_by_reason);
     memcpy(out->done_by_outcome, f->counts.by_outcome[URLDB_DONE], sizeof out->done_by_outcome);

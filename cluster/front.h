@@ -159,6 +159,7 @@ struct front_recovery { /* what front_open() found */
 struct front_stats {
     struct front_books books;
     uint64_t n_hosts, n_hosts_active, n_groups, n_leases;
+    uint64_t n_hosts_backing_off, n_queued_backing_off; /* hosts that could not be reached; URLs, queued, that wait for them */
     uint64_t excluded_by_reason[OUTCOME_N];
     uint64_t failed_by_reason[OUTCOME_N], done_by_outcome[OUTCOME_N];
     uint64_t links_offered, links_seen, seed_scans;

@@ -123,7 +123,8 @@ struct load_host {
     uint32_t chunk;      /* to read; 0 = none */
     uint32_t want;       /* of its ids with their rows */
     uint64_t next;
-    unsigned n_left;     /* ids of the chunk that were not wanted */
+    unsigned n_ids;      /* that the chunk held */
+    unsigned n_left;     /* of them, those that were not wanted */
     uint64_t *left;
     struct urldb_host row;
     uint32_t origin_at, origin_n, addresses_at, addresses_n, robots_at, robots_n, cookies_at, cookies_n;

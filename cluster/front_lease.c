@@ -322,6 +322,7 @@ front_lease_over(struct front *f, struct lease *l)
         if (l->hosts[i].last_end_ms != 0)
             h->next_at_ms = ORB_MAX(h->next_at_ms, l->hosts[i].last_end_ms + h->delay_ms);
         h->next_at_ms = ORB_MAX(h->next_at_ms, l->hosts[i].not_before_ms);
+        hostq_set_backs_off(f->hosts, h, h->n_fails > 0 && h->doom == 0);
     }
     for (unsigned i = 0; i < l->n_hosts; i++)
         frontier_drop_host(f->frontier, l->hosts[i].host_id, f->now_ms);

@@ -34,7 +34,7 @@ load_chunk(struct front_db *d, struct load *load, unsigned host)
 
     if (err != 0)
         return err == ORB_ENOTFOUND ? ORB_ECORRUPT : err;
-    n = (unsigned)ORB_MIN(bytes.n / 5, (size_t)HOSTQ_WINDOW);
+    n = h->n_ids = (unsigned)ORB_MIN(bytes.n / 5, (size_t)HOSTQ_WINDOW);
     h->left = mem_array(MEM_HOST, HOSTQ_WINDOW, sizeof *h->left);
     if (h->left == NULL)
         return ORB_ENOMEM;

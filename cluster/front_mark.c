@@ -8,12 +8,13 @@
  *   entry = 1 host_id n_admitted first_chunk last_chunk n head-ids n tail-ids
  *         | 2 host_id n ids                               (leased, being loaded, suspects: to the front)
  *         | 3 host_id url_id retry_at                      (waiting; Unix ms. Queued again since the mark: 0)
+ *         | 4 host_id n                                    (ids in the host's chunks; for the figures only)
  */
 #include "cluster/front_internal.h"
 
 #define BLOB_BYTES 60000
 
-enum { ENTRY_HOST = 1, ENTRY_FRONT, ENTRY_RETRY };
+enum { ENTRY_HOST = 1, ENTRY_FRONT, ENTRY_RETRY, ENTRY_CHUNKED };
 
 /* --- writing ----------------------------------------------------------------------------------------------------------------- */
 
@@ -84,6 +85,11 @@ put_host(struct mark_writer *w, uint32_t id)
     hostq_each(w->f->hosts, h, false, put_id, w);
     put(w, h->n_tail);
     hostq_each(w->f->hosts, h, true, put_id, w);
+    if (h->n_queued > (uint32_t)h->n_head + h->n_tail) {
+        put(w, ENTRY_CHUNKED);
+        put(w, id);
+        put(w, h->n_queued - h->n_head - h->n_tail);
+    }
     flush(w, BLOB_BYTES);
 }
 
@@ -306,6 +312,19 @@ read_front(struct mark_reader *r)
     return r->is_bad ? ORB_ECORRUPT : err;
 }
 
+static int
+read_chunked(struct mark_reader *r)
+{
+    uint32_t id;
+    struct host *h = get_host(r, &id);
+    uint64_t n = get(r);
+
+    if (h == NULL || r->is_bad || n > r->f->last_url_id)
+        return ORB_ECORRUPT;
+    hostq_count_chunked(r->f->hosts, h, (uint32_t)n);
+    return 0;
+}
+
 /* What its row says now counts: after a kill the mark is older than that. */
 static int
 read_retry(struct mark_reader *r)
@@ -343,6 +362,7 @@ read_blob(void *arg, struct slice bytes)
             : kind == ENTRY_HOST  ? read_host(r)
             : kind == ENTRY_FRONT ? read_front(r)
             : kind == ENTRY_RETRY ? read_retry(r)
+            : kind == ENTRY_CHUNKED ? read_chunked(r)
                                   : ORB_ECORRUPT;
     }
     return err;

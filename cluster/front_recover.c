@@ -139,6 +139,7 @@ on_host(void *arg, const struct urldb_host *row)
     h->next_at_ms = h->delay_ms > f->conf.delay_ms ? f->now_ms + h->delay_ms : 0; /* hold_until_ms covers the others */
     if (row->retry_at_ms > f->wall_ms)
         h->next_at_ms = ORB_MAX(h->next_at_ms, f->now_ms + (row->retry_at_ms - f->wall_ms));
+    hostq_set_backs_off(f->hosts, h, h->n_fails > 0 && row->retry_at_ms > f->wall_ms);
     front_drop_cold(f);
     return row->addresses.n > 0 && row->addresses_until_s > wall_s ? front_host_join(f, id, row->addresses) : 0;
 }

@@ -89,6 +89,27 @@ via_list(struct slice lines)
     return list;
 }
 
+static const char *
+host_state(const struct front *f, const struct host *h)
+{
+    return h->doom != 0 && h->next_at_ms > f->now_ms ? "unreachable"
+         : h->flags & HOST_IN_LEASE                  ? "leased"
+         : h->flags & HOST_BACKS_OFF                 ? "backing off"
+         : h->robots_until_s == 0                    ? "new"
+                                                     : "open";
+}
+
+static json_t *
+host_json(const struct front *f, const struct why *w)
+{
+    const struct host *h = hosts_get(f->hosts, (uint32_t)w->row.host_id);
+
+    return json_pack("{s:I,s:s,s:i,s:i,s:I,s:i,s:I,s:I}", "host_id", (json_int_t)w->row.host_id, "state", host_state(f, h),
+                     "delay_ms", (int)h->delay_ms, "robots_status", (int)w->host.robots_status, "robots_until",
+                     (json_int_t)h->robots_until_s, "failures", (int)h->n_fails, "queued", (json_int_t)h->n_queued, "wait_ms",
+                     (json_int_t)(h->next_at_ms > f->now_ms ? h->next_at_ms - f->now_ms : 0));
+}
+
 static json_t *
 to_json(struct front *f, const struct why *w)
 {
@@ -117,14 +138,8 @@ to_json(struct front *f, const struct why *w)
     json_object_set_new(o, "found_by", via_list(buf_slice(&w->via)));
     if (l != NULL)
         json_object_set_new(o, "slot", json_integer((json_int_t)l->slot));
-    if (u->host_id != 0 && u->host_id <= hosts_count(f->hosts)) {
-        const struct host *h = hosts_get(f->hosts, (uint32_t)u->host_id);
-        json_object_set_new(o, "host",
-            json_pack("{s:I,s:i,s:i,s:I,s:i,s:I}", "host_id", (json_int_t)u->host_id, "delay_ms", (int)h->delay_ms,
-                      "robots_status", (int)w->host.robots_status, "robots_until", (json_int_t)h->robots_until_s,
-                      "failures", (int)h->n_fails, "wait_ms",
-                      (json_int_t)(h->next_at_ms > f->now_ms ? h->next_at_ms - f->now_ms : 0)));
-    }
+    if (u->host_id != 0 && u->host_id <= hosts_count(f->hosts))
+        json_object_set_new(o, "host", host_json(f, w));
     return o;
 }
 

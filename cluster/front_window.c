@@ -27,7 +27,7 @@ keep_rest(struct front *f, struct load *load)
 
         if (h->chunk == 0)
             continue;
-        hostq_loaded(hosts_get(f->hosts, h->host_id), (uint32_t)h->next);
+        hostq_loaded(f->hosts, hosts_get(f->hosts, h->host_id), (uint32_t)h->next, h->n_ids);
         (void)!buf_append(&f->dead_chunks, &h->chunk, sizeof h->chunk); /* else a chunk that nobody refers to stays */
         for (unsigned k = h->n_left; k > 0; k--)
             front_requeue(f, h->host_id, h->left[k - 1], true);

@@ -71,10 +71,11 @@ put_frontier(const struct coordinator *c, struct buf *out)
 
     return buf_printf(out,
                       ",\"hosts\":%" PRIu64 ",\"hosts_active\":%" PRIu64 ",\"groups\":%" PRIu64 ",\"leases\":%" PRIu64
+                      ",\"hosts_backing_off\":%" PRIu64 ",\"queued_backing_off\":%" PRIu64
                       ",\"links_offered\":%" PRIu64 ",\"links_seen\":%" PRIu64
                       ",\"frontier_bytes\":%zu,\"seen_bytes\":%zu,\"seen_disk_bytes\":%zu,\"journal_queue\":%" PRIu64
                       ",\"expected_collisions\":%g",
-                      s->n_hosts, s->n_hosts_active, s->n_groups, s->n_leases, s->links_offered, s->links_seen,
+                      s->n_hosts, s->n_hosts_active, s->n_groups, s->n_leases, s->n_hosts_backing_off, s->n_queued_backing_off, s->links_offered, s->links_seen,
                       s->ram_bytes, s->seen_ram_bytes, s->seen_disk_bytes, s->queue_depth, s->expected_collisions);
 }
 

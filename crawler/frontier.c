@@ -476,7 +476,10 @@ frontier_has_errand(const struct frontier *f, uint32_t unit, uint64_t now_ms)
 void
 frontier_take_host(struct frontier *f, uint32_t host_id)
 {
-    hosts_get(f->hosts, host_id)->flags |= HOST_IN_LEASE;
+    struct host *h = hosts_get(f->hosts, host_id);
+
+    hostq_set_backs_off(f->hosts, h, false);
+    h->flags |= HOST_IN_LEASE;
 }
 
 void

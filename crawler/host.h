@@ -28,24 +28,28 @@ enum host_flags {
     HOST_HAS_CLOCK = 1, HOST_IN_LEASE = 2, HOST_HAS_SUSPECT = 4, HOST_OWN_DELAY = 8,
     HOST_HAS_ERRAND = 16,     /* another host's robots.txt redirects here: one request, for that host */
     HOST_AWAITS_ROBOTS = 32,  /* its robots.txt is such an errand elsewhere: nothing of its own until that is over */
-    HOST_WAS_ERRAND = 64      /* it was leased for an errand last: now its own turn, if it has anything */
+    HOST_WAS_ERRAND = 64,     /* it was leased for an errand last: now its own turn, if it has anything */
+    HOST_BACKS_OFF = 128      /* it failed, and waits; what it has queued waits with it */
 };
 
 struct host { /* 80 bytes */
     uint64_t fingerprint;     /* of its origin; 0 = no such host */
     uint64_t next_at_ms;      /* monotonic: its next request may start then */
     uint32_t group;           /* 0 = its address is not known: scheduled alone */
-    uint32_t next_in_group;
+    union {
+        uint32_t next_in_group;
+        uint32_t heap_pos;    /* frontier.c, while it is HOST_TIMED, and so in no group */
+    };
     uint32_t head_first, head_last; /* blocks; 0 = none */
     uint32_t tail_first, tail_last;
     uint32_t first_chunk, last_chunk;
     uint32_t loading_chunk;   /* taken out of the chain, its ids are on their way to the head */
     uint16_t n_head, n_tail;
+    uint32_t n_queued;        /* head, chunks and tail */
     uint32_t n_admitted;      /* URLs that count against max_urls */
     uint32_t max_urls;        /* 0 = no limit */
     uint32_t delay_ms;
     uint32_t robots_until_s;  /* Unix time up to which its robots.txt is valid; 0 = never fetched */
-    uint32_t heap_pos;        /* frontier.c, while HOST_TIMED */
     uint8_t state;            /* enum host_state */
     uint8_t n_fails;          /* consecutive failures to reach it */
     uint8_t doom;             /* enum outcome that all its URLs get, until next_at_ms; 0 = none */
@@ -92,8 +96,19 @@ bool hostq_spill(struct hosts *hosts, uint32_t host_id, uint32_t chunk_id, struc
 
 /* The chunk to load next, taken out of the chain; 0 = none. Its ids come by hostq_loaded(). */
 uint32_t hostq_take_chunk(struct host *h);
-/* The chunk's `next` as stored; ids that were not leased follow by hostq_push_front(), last first. */
-void hostq_loaded(struct host *h, uint32_t next);
+/* The chunk's `next` as stored, and how many ids it held; those that were not leased follow by hostq_push_front(), last
+ * first. */
+void hostq_loaded(struct hosts *hosts, struct host *h, uint32_t next, uint32_t n_ids);
+/* What a snapshot, read back, says of ids in chunks. */
+void hostq_count_chunked(struct hosts *hosts, struct host *h, uint32_t n_ids);
+
+/* HOST_BACKS_OFF: it could not be reached, and what is queued for it waits for its next try. */
+void hostq_set_backs_off(struct hosts *hosts, struct host *h, bool backs_off);
+struct hostq_waiting {
+    uint64_t n_hosts, n_urls; /* that back off and have something queued; what is queued for them */
+};
+struct hostq_waiting hostq_waiting(const struct hosts *hosts);
+
 /* Visits head, then tail, for a snapshot. */
 void hostq_each(const struct hosts *hosts, const struct host *h, bool tail, void (*each)(void *arg, uint64_t url_id), void *arg);
 

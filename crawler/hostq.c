@@ -20,6 +20,7 @@ struct hostq_pool {
     uint32_t hand;        /* host id where the clock hand stands */
     uint32_t barren;      /* hosts looked at since it last found something */
     unsigned min_spill;   /* a host with fewer ids is left alone for now */
+    struct hostq_waiting waiting;
 };
 
 int hostq_pool_new(struct hostq_pool **out, size_t limit_bytes);
@@ -239,6 +240,56 @@ part_pop(struct hostq_pool *p, struct part part, uint64_t *id)
     return true;
 }
 
+static void
+count_waiting(struct hostq_pool *p, const struct host *h, int64_t sign)
+{
+    p->waiting.n_hosts += h->n_queued > 0 ? (uint64_t)sign : 0;
+    p->waiting.n_urls += (uint64_t)(sign * (int64_t)h->n_queued);
+}
+
+/* The only writer of n_queued. A snapshot of an older orb does not say what is in chunks: never below 0. */
+static void
+count_ids(struct hosts *hosts, struct host *h, int64_t step)
+{
+    struct hostq_pool *p = hosts_queues(hosts);
+    bool is_waiting = (h->flags & HOST_BACKS_OFF) != 0;
+
+    if (is_waiting)
+        count_waiting(p, h, -1);
+    h->n_queued = (uint32_t)ORB_MAX((int64_t)h->n_queued + step, (int64_t)0);
+    if (is_waiting)
+        count_waiting(p, h, 1);
+}
+
+void
+hostq_set_backs_off(struct hosts *hosts, struct host *h, bool backs_off)
+{
+    if (backs_off == ((h->flags & HOST_BACKS_OFF) != 0))
+        return;
+    h->flags ^= HOST_BACKS_OFF;
+    count_waiting(hosts_queues(hosts), h, backs_off ? 1 : -1);
+}
+
+struct hostq_waiting
+hostq_waiting(const struct hosts *hosts)
+{
+    return hosts_queues((struct hosts *)(uintptr_t)hosts)->waiting;
+}
+
+void
+hostq_count_chunked(struct hosts *hosts, struct host *h, uint32_t n_ids)
+{
+    count_ids(hosts, h, n_ids);
+}
+
+static int
+push_counted(struct hosts *hosts, struct host *h, int err)
+{
+    if (err == 0)
+        count_ids(hosts, h, 1);
+    return err;
+}
+
 static bool
 has_behind_head(const struct host *h)
 {
@@ -250,19 +301,19 @@ hostq_push(struct hosts *hosts, struct host *h, uint64_t url_id)
 {
     bool to_tail = has_behind_head(h) || h->n_head >= HOSTQ_WINDOW;
 
-    return part_push(hosts_queues(hosts), to_tail ? tail_of(h) : head_of(h), url_id);
+    return hostq_push_part(hosts, h, url_id, to_tail);
 }
 
 int
 hostq_push_part(struct hosts *hosts, struct host *h, uint64_t url_id, bool to_tail)
 {
-    return part_push(hosts_queues(hosts), to_tail ? tail_of(h) : head_of(h), url_id);
+    return push_counted(hosts, h, part_push(hosts_queues(hosts), to_tail ? tail_of(h) : head_of(h), url_id));
 }
 
 int
 hostq_push_front(struct hosts *hosts, struct host *h, uint64_t url_id)
 {
-    return part_push_front(hosts_queues(hosts), head_of(h), url_id);
+    return push_counted(hosts, h, part_push_front(hosts_queues(hosts), head_of(h), url_id));
 }
 
 bool
@@ -274,11 +325,13 @@ hostq_wants_chunk(const struct host *h)
 bool
 hostq_pop(struct hosts *hosts, struct host *h, uint64_t *url_id)
 {
-    if (part_pop(hosts_queues(hosts), head_of(h), url_id))
-        return true;
-    if (h->first_chunk != 0 || h->last_chunk != 0 || h->loading_chunk != 0)
-        return false;
-    return part_pop(hosts_queues(hosts), tail_of(h), url_id);
+    bool found = part_pop(hosts_queues(hosts), head_of(h), url_id);
+
+    if (!found && h->first_chunk == 0 && h->last_chunk == 0 && h->loading_chunk == 0)
+        found = part_pop(hosts_queues(hosts), tail_of(h), url_id);
+    if (found)
+        count_ids(hosts, h, -1);
+    return found;
 }
 
 bool
@@ -370,9 +423,10 @@ hostq_take_chunk(struct host *h)
 }
 
 void
-hostq_loaded(struct host *h, uint32_t next)
+hostq_loaded(struct hosts *hosts, struct host *h, uint32_t next, uint32_t n_ids)
 {
     CHECK(h->loading_chunk != 0);
+    count_ids(hosts, h, -(int64_t)n_ids);
     h->loading_chunk = 0;
     if (h->last_chunk != 0 && h->first_chunk == 0)
         h->first_chunk = next;

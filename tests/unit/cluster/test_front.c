@@ -339,6 +339,36 @@ TEST(front__limits_per_host_and_kept_exclusions)
     end();
 }
 
+TEST(front__counts_what_is_queued_for_a_host_that_backs_off_also_after_a_restart)
+{
+    struct front_stats st;
+
+    begin(43);
+    assert_int_equal(sim_open(&sim), 0);
+    for (int i = 0; i < 700; i++) { /* chunks too */
+        char url[64];
+        snprintf(url, sizeof url, "http://h1.example/p/%d", i);
+        sim_seed(&sim, url);
+    }
+    front_stats(sim.front, &st);
+    assert_int_equal(st.n_queued_backing_off, 0);
+    report_robots_failure(lease(), OUTCOME_SERVER_ERROR);
+    front_stats(sim.front, &st);
+    assert_int_equal(st.n_hosts_backing_off, 1);
+    assert_int_equal(st.n_queued_backing_off, 700);
+    sim_close(&sim);
+    assert_int_equal(sim_open(&sim), 0);
+    front_stats(sim.front, &st);
+    assert_int_equal(st.n_hosts_backing_off, 1);
+    assert_int_equal(st.n_queued_backing_off, 700);
+    assert_int_equal(st.books.queued, 700);
+    pass(12000);
+    assert_non_null(lease()); /* its next try */
+    front_stats(sim.front, &st);
+    assert_int_equal(st.n_queued_backing_off, 0);
+    end();
+}
+
 TEST(front__another_spelling_of_a_known_page_is_seen)
 {
     struct front_books b;
@@ -405,5 +435,6 @@ TESTS(T(front__a_small_crawl_ends_with_balanced_books), T(front__goes_on_after_a
       T(front__retries_back_off_and_then_fail), T(front__obeys_retry_after),
       T(front__two_deaths_in_probation_quarantine_a_url), T(front__a_stale_report_counts_for_nothing),
       T(front__an_aborted_report_leaves_its_urls_leased), T(front__limits_per_host_and_kept_exclusions),
+      T(front__counts_what_is_queued_for_a_host_that_backs_off_also_after_a_restart),
       T(front__another_spelling_of_a_known_page_is_seen), T(front__tells_the_life_of_a_url),
       T(front__says_what_is_wrong_with_the_folder))

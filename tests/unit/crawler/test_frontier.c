@@ -298,7 +298,7 @@ load(struct hosts *hosts, struct host *h, struct disk *d)
     uint32_t chunk = hostq_take_chunk(h);
 
     assert_int_not_equal(chunk, 0);
-    hostq_loaded(h, d->chunks[chunk].next);
+    hostq_loaded(hosts, h, d->chunks[chunk].next, d->chunks[chunk].n);
     for (unsigned i = d->chunks[chunk].n; i > 0; i--)
         assert_int_equal(hostq_push_front(hosts, h, d->chunks[chunk].url_ids[i - 1]), 0);
 }
@@ -326,12 +326,16 @@ TEST(hostq__a_long_queue_is_first_in_first_out_across_chunks)
                 load(hosts, h, &d);
             assert_int_equal(url, ++out);
         }
+        assert_int_equal(h->n_queued, in - out);
     }
+    hostq_set_backs_off(hosts, h, true);
     while (out < in) {
+        assert_int_equal(hostq_waiting(hosts).n_urls, in - out);
         while (!hostq_pop(hosts, h, &url))
             load(hosts, h, &d);
         assert_int_equal(url, ++out);
     }
+    assert_int_equal(hostq_waiting(hosts).n_hosts, 0);
     assert_true(hostq_is_empty(h));
     assert_false(hostq_pop(hosts, h, &url));
     hosts_free(&hosts);
@@ -360,7 +364,7 @@ TEST(hostq__keeps_its_order_while_a_chunk_is_being_loaded)
     for (; in < 700; spill(hosts, id, &d))
         assert_int_equal(hostq_push(hosts, h, ++in), 0);
     assert_false(hostq_pop(hosts, h, &url));
-    hostq_loaded(h, 0); /* as it was read: before the link was written */
+    hostq_loaded(hosts, h, 0, d.chunks[chunk].n); /* as it was read: before the link was written */
     for (unsigned i = d.chunks[chunk].n; i > 0; i--)
         assert_int_equal(hostq_push_front(hosts, h, d.chunks[chunk].url_ids[i - 1]), 0);
     while (out < in) {
