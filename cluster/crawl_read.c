@@ -41,7 +41,11 @@ key_of(void *arg, struct slice url)
 int
 crawl_read_fail(struct crawl_read *c, int err)
 {
-    fprintf(stderr, "orb %s: %s\n", c->command, c->error.n > 0 ? c->error.p : orb_strerror(err));
+    if (err == ORB_ECORRUPT && c->sql != NULL) /* met while reading: SQLite does not say in which file */
+        fprintf(stderr, "orb %s: %s: a database of this crawl is damaged (%s); restore it, or move the folder away and begin again\n",
+                c->command, c->dir, c->error.n > 0 ? c->error.p : orb_strerror(err));
+    else
+        fprintf(stderr, "orb %s: %s\n", c->command, c->error.n > 0 ? c->error.p : orb_strerror(err));
     buf_clear(&c->error);
     return EXIT_FAILED;
 }

@@ -151,12 +151,16 @@ db_checkpoint(struct sqlite3 *db, struct db_checkpoint *out)
 
 /* --- opening -------------------------------------------------------------------------------------------------------- */
 
+/* The value of query, in which %s is the database's name. */
 static int
-read_int(struct sqlite3 *db, const char *sql, int64_t *out)
+read_int(struct sqlite3 *db, const char *query, const char *name, int64_t *out)
 {
+    char sql[160];
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+    int rc;
 
+    snprintf(sql, sizeof sql, query, name);
+    rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW)
@@ -174,17 +178,18 @@ say(struct buf *error, int err, const char *path, const char *what)
 }
 
 static int
-schema_is_ours(struct sqlite3 *db, const char *path, const struct db_schema *schema, int64_t *version, struct buf *error)
+schema_is_ours(struct sqlite3 *db, const char *name, const char *path, const struct db_schema *schema, int64_t *version,
+               struct buf *error)
 {
     int64_t id = 0, n_tables = 0;
     int err = db_exec(db, "BEGIN"); /* one look: another process may be making the tables right now */
 
     if (err == 0)
-        err = read_int(db, "PRAGMA user_version", version);
+        err = read_int(db, "PRAGMA %s.user_version", name, version);
     if (err == 0)
-        err = read_int(db, "PRAGMA application_id", &id);
+        err = read_int(db, "PRAGMA %s.application_id", name, &id);
     if (err == 0)
-        err = read_int(db, "SELECT count(*) FROM sqlite_master", &n_tables);
+        err = read_int(db, "SELECT count(*) FROM %s.sqlite_master", name, &n_tables);
     db_rollback(db);
     if (err == 0 && !sqlite3_get_autocommit(db))
         err = ORB_ENOMEM;
@@ -207,7 +212,7 @@ migrate_step(struct sqlite3 *db, const struct db_schema *schema, int64_t *versio
     int err = db_begin(db);
 
     if (err == 0)
-        err = read_int(db, "PRAGMA user_version", version); /* another process may have been faster */
+        err = read_int(db, "PRAGMA %s.user_version", "main", version); /* another process may have been faster */
     if (err == 0 && *version < schema->n_steps) {
         snprintf(pragmas, sizeof pragmas, "PRAGMA user_version=%d; PRAGMA application_id=%d", (int)*version + 1,
                  (int)schema->application_id);
@@ -223,11 +228,22 @@ migrate_step(struct sqlite3 *db, const struct db_schema *schema, int64_t *versio
     return err;
 }
 
+static const char no_tables[] = "holds no tables: the crawl that made it never began";
+
+int
+db_check_attached(struct sqlite3 *db, const char *name, const char *path, const struct db_schema *schema, struct buf *error)
+{
+    int64_t version = 0;
+    int err = schema_is_ours(db, name, path, schema, &version, error);
+
+    return err == 0 && version == 0 ? say(error, ORB_ECORRUPT, path, no_tables) : err;
+}
+
 static int
 set_up(struct sqlite3 *db, const char *path, unsigned flags, const struct db_schema *schema, struct buf *error)
 {
     int64_t version = 0;
-    int err = schema_is_ours(db, path, schema, &version, error);
+    int err = schema_is_ours(db, "main", path, schema, &version, error);
 
     if (err != 0)
         return err;
@@ -236,7 +252,7 @@ set_up(struct sqlite3 *db, const char *path, unsigned flags, const struct db_sch
         while (err == 0 && version < schema->n_steps)
             err = migrate_step(db, schema, &version);
     } else if (version == 0) {
-        return say(error, ORB_ECORRUPT, path, "holds no tables: the crawl that made it never began");
+        return say(error, ORB_ECORRUPT, path, no_tables);
     } else if (version < schema->n_steps) {
         return say(error, ORB_EVERSION, path, "was written by an older orb; going on with the crawl brings it up to date");
     }

@@ -32,6 +32,10 @@ struct db_schema {
 };
 
 int db_open(struct sqlite3 **out, const char *path, unsigned flags, const struct db_schema *schema, struct buf *error) ORB_MUST_USE;
+/* Of a database that is attached to db as `name`: is it whole at first sight, ours, and no newer than this orb? Nothing is
+ * migrated. */
+int db_check_attached(struct sqlite3 *db, const char *name, const char *path, const struct db_schema *schema,
+                      struct buf *error) ORB_MUST_USE;
 void db_close(struct sqlite3 **db); /* NULL inside is fine; statements must be finalized before */
 
 int db_error(struct sqlite3 *db, int sqlite_rc); /* db may be NULL */

@@ -100,18 +100,10 @@ register_functions(struct sql *s, sqlite3 *db)
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
 static int
-attach(sqlite3 *db, const char *dir, const char *file, const char *name, bool *is_there, struct buf *error)
+attach(sqlite3 *db, const char *path, const char *name, struct buf *error)
 {
-    char path[4096];
     sqlite3_stmt *stmt = NULL;
-    int err;
-
-    *is_there = false;
-    if (snprintf(path, sizeof path, "%s/coordinator/%s", dir, file) >= (int)sizeof path)
-        return ORB_ETOOBIG;
-    if (access(path, F_OK) != 0)
-        return 0;
-    err = db_error(db, sqlite3_prepare_v2(db, "ATTACH ?1 AS ?2", -1, &stmt, NULL));
+    int err = db_error(db, sqlite3_prepare_v2(db, "ATTACH ?1 AS ?2", -1, &stmt, NULL));
     if (err == 0)
         err = db_bind_text(stmt, 1, slice_str(path));
     if (err == 0)
@@ -119,9 +111,25 @@ attach(sqlite3 *db, const char *dir, const char *file, const char *name, bool *i
     if (err == 0)
         err = db_step(stmt);
     sqlite3_finalize(stmt);
-    *is_there = err == 0;
     if (err != 0 && error != NULL && buf_printf(error, "%s: %s", path, orb_strerror(err)) != 0)
         return ORB_ENOMEM;
+    return err;
+}
+
+static int
+attach_frontier(struct sql *s, struct sqlite3 *db, struct buf *error)
+{
+    char path[4096];
+    int err;
+
+    if (snprintf(path, sizeof path, "%s/coordinator/frontier.db", s->conf.dir) >= (int)sizeof path)
+        return ORB_ETOOBIG;
+    if (access(path, F_OK) != 0)
+        return 0;
+    err = attach(db, path, "frontier", error);
+    if (err == 0)
+        err = urldb_check_attached(db, "frontier", path, error);
+    s->has_frontier = err == 0;
     return err;
 }
 
@@ -129,8 +137,7 @@ int
 sql_open(struct sql **out, const struct sql_conf *conf, struct buf *error)
 {
     struct sql *s = mem_zalloc(MEM_DEFAULT, sizeof *s);
-    char dir[4096];
-    bool has_history;
+    char dir[4096], path[4096];
     sqlite3 *db;
     int err = ORB_ENOMEM;
 
@@ -148,9 +155,10 @@ sql_open(struct sql **out, const struct sql_conf *conf, struct buf *error)
     sqlite3_busy_timeout(db, 5000); /* a person waits */
     err = register_functions(s, db);
     if (err == 0)
-        err = attach(db, conf->dir, "frontier.db", "frontier", &s->has_frontier, error);
-    if (err == 0)
-        err = attach(db, conf->dir, "history.db", "history", &has_history, error);
+        err = attach_frontier(s, db, error);
+    if (err == 0 && snprintf(path, sizeof path, "%s/coordinator/history.db", conf->dir) < (int)sizeof path
+        && access(path, F_OK) == 0)
+        err = attach(db, path, "history", error);
     if (err != 0)
         goto fail;
     *out = s;

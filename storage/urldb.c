@@ -112,6 +112,12 @@ fail:
     return err;
 }
 
+int
+urldb_check_attached(struct sqlite3 *db, const char *name, const char *path, struct buf *error)
+{
+    return db_check_attached(db, name, path, &schema, error);
+}
+
 void
 urldb_close(struct urldb **dbp)
 {

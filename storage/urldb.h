@@ -67,6 +67,9 @@ struct urldb;
 
 int urldb_open(struct urldb **out, const char *path, bool *is_new, struct buf *error) ORB_MUST_USE;
 void urldb_close(struct urldb **db);
+struct sqlite3;
+/* As db_check_attached(): a frontier.db that is read beside pages.db. */
+int urldb_check_attached(struct sqlite3 *db, const char *name, const char *path, struct buf *error) ORB_MUST_USE;
 const char *urldb_error(struct urldb *db); /* BORROWED */
 
 int urldb_begin(struct urldb *db) ORB_MUST_USE;

@@ -152,7 +152,21 @@ try:
                     f.write(b"this is a letter, no database\n" * 1000)
             held = hashlib.sha256(open(path, "rb").read()).hexdigest()
             case(1, name, *crawl_args(copy, seed))
+            said = [name] + (["newer orb"] if how == "newer" else [])
+            for command in (["audit", copy], ["sql", copy, "select count(*) from page"], ["export", copy, "--format", "links"],
+                            ["cat", copy, seed], ["why", copy, seed]):
+                case(1, said, *command)
             check(hashlib.sha256(open(path, "rb").read()).hexdigest() == held, f"{name} ({how}) was changed")
+
+    # a database whose first page is whole, and the others not: it is met while reading
+    copy = d("frontier.db-inside")
+    shutil.copytree(good, copy)
+    path = os.path.join(copy, "coordinator/frontier.db")
+    with open(path, "r+b") as f:
+        f.seek(8192)
+        f.write(b"\xa5" * (os.path.getsize(path) - 8192))
+    for command in (["audit", copy], ["sql", copy, "select count(*) from frontier.url"], ["why", copy, seed]):
+        case(1, ["damaged", copy], *command)
 
     # a second crawl on the same folder waits, then names who holds it
     p = start_crawl(d("held"), "--delay", "500ms", seed)

@@ -60,6 +60,7 @@ make_crawl(void)
     snprintf(coordinator, sizeof coordinator, "%s/coordinator", d.root);
     assert_int_equal(mkdir(coordinator, 0755), 0);
     exec(&d, "coordinator/frontier.db",
+         "PRAGMA user_version = 1; PRAGMA application_id = 0x6f726266;" /* as urldb.c marks its own */
          "CREATE TABLE url(url_id INTEGER PRIMARY KEY, url TEXT NOT NULL, host_id INTEGER, via INTEGER, depth INTEGER, hops INTEGER,"
          " kind INTEGER, flags INTEGER, state INTEGER NOT NULL, outcome INTEGER, status INTEGER, attempts INTEGER, retry_at INTEGER,"
          " ended_at INTEGER);"

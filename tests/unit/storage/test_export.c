@@ -102,6 +102,7 @@ make_crawl(void)
     snprintf(path, sizeof path, "%s/coordinator/frontier.db", d.root);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
+        "PRAGMA user_version = 1; PRAGMA application_id = 0x6f726266;" /* as urldb.c marks its own */
         "CREATE TABLE url(url_id INTEGER PRIMARY KEY, url TEXT NOT NULL, depth INTEGER, state INTEGER NOT NULL, outcome INTEGER,"
         " status INTEGER, attempts INTEGER);"
         "INSERT INTO url VALUES (1,'http://b.test/1',0,1,2,301,1), (2,'http://b.test/2',0,1,2,301,1), (3,'http://a.test/3',0,1,1,200,1),"
@@ -263,6 +264,36 @@ TEST(surt__turns_names_not_addresses)
     buf_fini(&out);
 }
 
+static void
+refuses_journal(const struct sample_dirs *d, const char *change, int want, const char *sentence)
+{
+    struct sql_conf conf = { .dir = d->root };
+    struct sql *s = NULL;
+    struct buf error;
+    char path[512];
+    sqlite3 *db;
+
+    snprintf(path, sizeof path, "%s/coordinator/frontier.db", d->root);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, change, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    buf_init(&error, MEM_BUF, 4096);
+    assert_int_equal(sql_open(&s, &conf, &error), want);
+    assert_null(s);
+    assert_non_null(strstr(error.p, path));
+    assert_non_null(strstr(error.p, sentence));
+    buf_fini(&error);
+}
+
+TEST(sql_open__refuses_a_journal_that_is_newer_or_not_orbs)
+{
+    struct sample_dirs d = make_crawl();
+
+    refuses_journal(&d, "PRAGMA user_version = 2", ORB_EVERSION, "was written by a newer orb");
+    refuses_journal(&d, "PRAGMA user_version = 1; PRAGMA application_id = 7", ORB_EINVAL, "of another program");
+    refuses_journal(&d, "PRAGMA user_version = 0; PRAGMA application_id = 0x6f726266", ORB_ECORRUPT, "never began");
+}
+
 TEST(sql__links_is_a_table_and_errors_are_sentences)
 {
     struct sample_dirs d = make_crawl();
@@ -280,5 +311,7 @@ TEST(sql__links_is_a_table_and_errors_are_sentences)
 }
 
 TESTS(T(export_outcomes__follows_redirects_to_their_end), T(export_csv__defuses_formulas_and_control_characters), T(export_csv__cells),
-      T(export_cdxj__is_sorted_and_knows_revisits), T(export_cdxj__has_no_line_for_what_is_withheld), T(export_links__one_line_a_link), T(export_jsonl__escapes_what_pages_say),
-      T(surt__turns_names_not_addresses), T(sql__links_is_a_table_and_errors_are_sentences))
+      T(export_cdxj__is_sorted_and_knows_revisits), T(export_cdxj__has_no_line_for_what_is_withheld),
+      T(export_links__one_line_a_link), T(export_jsonl__escapes_what_pages_say),
+      T(surt__turns_names_not_addresses), T(sql_open__refuses_a_journal_that_is_newer_or_not_orbs),
+      T(sql__links_is_a_table_and_errors_are_sentences))
