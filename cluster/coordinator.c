@@ -18,6 +18,7 @@
 #include "cluster/clock.h"
 #include "cluster/cmd.h"
 #include "cluster/log.h"
+#include "cluster/worker.h"
 #include "crawler/parse.h"
 #include "pool/mem_hooks.h"
 #include "storage/storage.h"
@@ -28,6 +29,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COORDINATOR_MAGIC 0x636f6f72u
@@ -342,6 +345,42 @@ open_front(struct coordinator *c, struct buf *error)
     return err;
 }
 
+static int
+copy_bytes(int from, int to)
+{
+    char bytes[65536];
+    ssize_t n;
+
+    while ((n = read(from, bytes, sizeof bytes)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || write(to, bytes, (size_t)n) != n)
+            return orb_error_from_errno(errno);
+    }
+    return 0;
+}
+
+/* Workers read the hosts file again for each new name. A pipe (--hosts-file <(...), /dev/stdin) is read once, here, into
+ * memory that they inherit. */
+static int
+keep_hosts_file(struct coordinator *c, struct buf *error)
+{
+    const char *path = c->conf->hosts_file;
+    struct stat st;
+    int fd, err;
+
+    if (path == NULL || (stat(path, &st) == 0 && S_ISREG(st.st_mode)))
+        return 0;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    c->hosts_fd = fd < 0 ? -1 : memfd_create("hosts", MFD_CLOEXEC);
+    err = c->hosts_fd < 0 ? orb_error_from_errno(errno) : copy_bytes(fd, c->hosts_fd);
+    if (fd >= 0)
+        close(fd);
+    if (err == 0)
+        return conf_set(c->conf, "hosts-file", WORKER_HOSTS_PATH, error);
+    return buf_printf(error, "--hosts-file: %s cannot be read: %s", path, orb_strerror(err)) != 0 ? ORB_ENOMEM : ORB_EINVAL;
+}
+
 static void
 watch(struct coordinator *c)
 {
@@ -383,6 +422,8 @@ coordinator_open(struct coordinator *c, struct buf *error)
         err = open_front(c, error);
     if (err == 0)
         err = control_open(&c->control, c, error);
+    if (err == 0)
+        err = keep_hosts_file(c, error);
     if (err == 0)
         err = conf_to_json(c->conf, true, &c->conf_json);
     if (err == 0)
@@ -433,6 +474,8 @@ coordinator_close(struct coordinator *c)
     buf_fini(&c->conf_json);
     buf_fini(&c->returned);
     crawldir_close(&c->dir);
+    if (c->hosts_fd >= 0)
+        close(c->hosts_fd);
     log_close_file();
     if (c->loop != NULL)
         ev_loop_destroy(c->loop);
@@ -476,7 +519,7 @@ int
 coordinator_run(struct conf *conf)
 {
     struct coordinator c = {
-        .magic = COORDINATOR_MAGIC, .conf = conf, .dir.lock_fd = -1, .started_ms = clock_now_ms(),
+        .magic = COORDINATOR_MAGIC, .conf = conf, .dir.lock_fd = -1, .hosts_fd = -1, .started_ms = clock_now_ms(),
     };
     struct buf error;
     int code = EXIT_FAILED, err;

@@ -59,6 +59,7 @@ struct coordinator {
     struct desk *desks;
     unsigned n_desks, n_workers_wanted;
     struct buf frame, conf_json;
+    int hosts_fd;            /* what --hosts-file held, when that can be read only once; -1 = workers open the file */
     struct buf returned;     /* leases that could not be given: see coordinator_lease.c */
     enum crawl_state state;
     enum crawl_end end;

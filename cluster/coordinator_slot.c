@@ -121,6 +121,7 @@ slots_open(struct coordinator *c)
     for (unsigned i = 0; i < c->n_desks; i++) {
         struct slot *s = &c->desks[i].slot;
         slot_init(s, i, c->loop, c->dir.lock_fd);
+        s->hosts_fd = c->hosts_fd;
         s->on_started = on_started;
         s->on_frame = coordinator_on_frame;
         s->on_exit = on_exit;

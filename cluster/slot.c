@@ -58,6 +58,7 @@ slot_init(struct slot *s, unsigned index, struct ev_loop *loop, int lock_fd)
         .loop = loop,
         .pidfd = -1,
         .lock_fd = lock_fd,
+        .hosts_fd = -1,
         .backoff_ms = BACKOFF_FIRST_MS,
     };
 }
@@ -79,8 +80,9 @@ slot_is_running(const struct slot *s)
 /* Between fork and exec: async-signal-safe calls only. All signals are blocked: a handler of the coordinator's would write
  * to a pipe that both share. SIGINT stays ignored over exec: Ctrl-C reaches the whole group, the coordinator decides. */
 static void
-child_exec(int channel_fd, int stats_fd, int lock_fd, pid_t parent, char *const argv[])
+child_exec(const struct slot *s, int channel_fd, int stats_fd, pid_t parent, char *const argv[])
 {
+    int lock_fd = s->lock_fd, hosts_fd = s->hosts_fd, last_fd = hosts_fd < 0 ? WORKER_LOCK_FD : WORKER_HOSTS_FD;
     sigset_t none;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -90,10 +92,13 @@ child_exec(int channel_fd, int stats_fd, int lock_fd, pid_t parent, char *const 
     channel_fd = fcntl(channel_fd, F_DUPFD, 32);
     stats_fd = fcntl(stats_fd, F_DUPFD, 32);
     lock_fd = fcntl(lock_fd, F_DUPFD, 32);
+    hosts_fd = hosts_fd < 0 ? -1 : fcntl(hosts_fd, F_DUPFD, 32);
     if (channel_fd < 0 || stats_fd < 0 || lock_fd < 0 || dup2(channel_fd, WORKER_CHANNEL_FD) < 0
         || dup2(stats_fd, WORKER_STATS_FD) < 0 || dup2(lock_fd, WORKER_LOCK_FD) < 0)
         _exit(1);
-    if (syscall(SYS_close_range, WORKER_LOCK_FD + 1, ~0u, 0) != 0)
+    if (last_fd == WORKER_HOSTS_FD && (hosts_fd < 0 || dup2(hosts_fd, WORKER_HOSTS_FD) < 0))
+        _exit(1);
+    if (syscall(SYS_close_range, last_fd + 1, ~0u, 0) != 0)
         _exit(1);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
@@ -119,7 +124,7 @@ spawn(struct slot *s, int channel_fd, int stats_fd)
     sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
     if (pid == 0)
-        child_exec(channel_fd, stats_fd, s->lock_fd, parent, argv);
+        child_exec(s, channel_fd, stats_fd, parent, argv);
     err = pid < 0 ? orb_error_from_errno(errno) : 0;
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (err != 0)

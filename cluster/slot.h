@@ -63,6 +63,7 @@ struct slot {
     unsigned n_starts, n_deaths;
     /* callbacks */
     int lock_fd;
+    int hosts_fd;                /* WORKER_HOSTS_FD of its processes; -1 = none. The owner's, who sets it */
     int (*on_started)(void *arg, struct slot *s);                 /* send the settings */
     void (*on_frame)(void *arg, struct slot *s, struct slice frame);
     void (*on_exit)(void *arg, struct slot *s, const struct slot_death *death);
