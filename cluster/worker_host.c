@@ -95,7 +95,7 @@ host_resolve(struct whost *h)
 
     h->state = WHOST_RESOLVING;
     h->is_resolving = true;
-    if (w->conf.proxy != NULL) { /* the proxy resolves; only the guard wants to see literals */
+    if (w->conf.proxy != NULL) { /* the proxy resolves; fetch.c shows the guard what is an address */
         struct dns_answer none = { .outcome = OUTCOME_OK, .ttl_s = 3600 };
         on_addresses(h, &none);
         return;

@@ -13,6 +13,7 @@
 
 #include <netinet/in.h>
 
+#include "crawler/address.h"
 #include "crawler/tls.h"
 
 #define XXH_INLINE_ALL
@@ -320,20 +321,32 @@ fetch_aim(struct fetch *f)
     return err;
 }
 
-/* Through a proxy the guard is asked here, about a host that is an address itself: only the proxy sees the others'. */
 static bool
-is_refused_before_proxy(const struct fetch *f)
+is_localhost(struct slice host)
 {
-    for (unsigned i = 0; i < f->n_addresses; i++) {
-        struct sockaddr_storage ss = { .ss_family = f->addresses[i].family };
-        if (ss.ss_family == AF_INET)
-            memcpy(&((struct sockaddr_in *)(void *)&ss)->sin_addr, f->addresses[i].bytes, 4);
-        else
-            memcpy(&((struct sockaddr_in6 *)(void *)&ss)->sin6_addr, f->addresses[i].bytes, 16);
-        if (guard_permits(f->mux->conf->guard, (const struct sockaddr *)(const void *)&ss))
-            return false;
-    }
-    return f->mux->conf->proxy != NULL && f->n_addresses > 0;
+    if (slice_ends_with(host, SLICE_LITERAL(".")))
+        host.n--;
+    return slice_eq(host, SLICE_LITERAL("localhost")) || slice_ends_with(host, SLICE_LITERAL(".localhost"));
+}
+
+/* Through a proxy the guard is asked here, about a host that is an address itself, or means this machine (RFC 6761 section
+ * 6.3): where other names lead only the proxy sees. */
+static bool
+is_refused_before_proxy(const struct mux *mux, const struct url *url)
+{
+    struct slice host = url_host(url);
+    struct dns_answer answer;
+
+    if (mux->conf->proxy == NULL)
+        return false;
+    if (is_localhost(host))
+        host = SLICE_LITERAL("127.0.0.1");
+    else if (!url_host_is_ip(url))
+        return false;
+    else if (host.p[0] == '[')
+        host = slice_sub(host, 1, host.n - 2);
+    return !address_list_from_text(&answer, host)
+           || !guard_permits(mux->conf->guard, (const struct sockaddr *)(const void *)&answer.addresses[0]);
 }
 
 static int
@@ -400,7 +413,7 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
     f->started_at = ev_now(mux->loop);
     f->page->fetched_at_ms = (uint64_t)(f->started_at * 1000.0);
     fetch_enter(f, FETCH_CONNECTING);
-    f->was_refused_by_guard = is_refused_before_proxy(f);
+    f->was_refused_by_guard = is_refused_before_proxy(mux, request->url);
     err = f->was_refused_by_guard ? 0 : mux_attach(mux, f);
     if (err != 0)
         goto fail;

@@ -34,7 +34,8 @@ struct mux_conf {
     const char *user_agent;      /* the whole header value */
     const char *const *headers;  /* further header lines, NULL-terminated; may be NULL */
     const char *proxy;           /* http, https, socks5(h), socks4(a); NULL = none. It is told names, so that hosts need no
-                                  * addresses; a host that is itself an address is still shown to the guard. */
+                                  * addresses; a host that is itself an address, or localhost, is still shown to the
+                                  * guard. */
     const struct dns_conf *dns;  /* looks the proxy's name up; NULL = the system's */
     const char *ca_file;         /* NULL = Debian's bundle */
     unsigned max_connections;    /* kept and open, of all hosts */

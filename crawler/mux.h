@@ -97,6 +97,7 @@ struct mux {
     struct curl_slist *headers;         /* of every request; tail of each request's own list */
     struct buf header_lines;            /* ... as sent */
     struct buf proxy;                   /* what libcurl is given; empty = none */
+    bool has_http_proxy;                /* it takes whole URLs of http; a SOCKS proxy sees nothing of the request */
     struct curl_slist *proxy_address;   /* CURLOPT_RESOLVE for its name; NULL = it is an address */
     struct mux_stats stats;
 };

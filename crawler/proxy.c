@@ -96,6 +96,7 @@ proxy_write(struct mux *mux, const struct url *url, const struct proxy_scheme *s
     int err;
 
     buf_init(&mux->proxy, MEM_DEFAULT, 4096);
+    mux->has_http_proxy = strncmp(scheme->used, "http", 4) == 0;
     err = buf_printf(&mux->proxy, "%s://", scheme->used);
     if (err == 0 && has_user)
         err = buf_printf(&mux->proxy, SLICE_FMT ":" SLICE_FMT "@", SLICE_ARG(url_username(url)),

@@ -175,7 +175,7 @@ int
 request_build(struct handle *h, struct page *page, const struct mux *mux, const struct fetch_request *r)
 {
     const struct url *url = r->url;
-    bool is_proxied = mux->conf->proxy != NULL && url_scheme(url).n == 4;
+    bool is_proxied = mux->has_http_proxy && url_scheme(url).n == 4;
     struct slice no_fragment = slice_sub(url_href(url), 0, url_href(url).n - url_fragment(url).n);
     int err;
 
