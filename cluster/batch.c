@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cluster/cmd.h"
+#include "pool/hex.h"
 #include "pool/mem_hooks.h"
 
 #define READ_BYTES ((size_t)64 * 1024)
@@ -21,15 +22,6 @@ struct batch {
     batch_fn *fn;
     void *arg;
 };
-
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* The code unit of the \uXXXX at p, or -1. */
 static int

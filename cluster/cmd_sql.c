@@ -49,19 +49,9 @@ n_characters(const char *p, size_t n)
 }
 
 static int
-append_hex(struct buf *out, struct slice bytes)
-{
-    int err = 0;
-
-    for (size_t i = 0; i < bytes.n && err == 0; i++)
-        err = buf_printf(out, "%02x", (unsigned char)bytes.p[i]);
-    return err;
-}
-
-static int
 append_cell(struct buf *out, const struct sql_cell *cell)
 {
-    return cell->type == SQL_BLOB ? append_hex(out, cell->bytes) : text_append_printable(out, cell->bytes);
+    return cell->type == SQL_BLOB ? buf_append_hex(out, cell->bytes) : text_append_printable(out, cell->bytes);
 }
 
 static int
@@ -77,7 +67,7 @@ append_json_cell(struct buf *out, const struct sql_cell *cell)
     case SQL_BLOB:
         err = buf_append_char(out, '"');
         if (err == 0)
-            err = append_hex(out, cell->bytes);
+            err = buf_append_hex(out, cell->bytes);
         return err == 0 ? buf_append_char(out, '"') : err;
     default: return text_append_json(out, cell->bytes);
     }

@@ -8,6 +8,8 @@
  */
 #include "cluster/front_internal.h"
 
+#include "pool/hex.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -37,14 +39,14 @@ read_number(struct front *f, const char *key, struct buf *text, uint64_t *out)
 static int
 make_key(struct front *f, unsigned char key[FINGERPRINT_KEY_BYTES])
 {
-    char hex[2 * FINGERPRINT_KEY_BYTES + 1];
+    char hex[2 * FINGERPRINT_KEY_BYTES];
     int err;
 
     if (getrandom(key, FINGERPRINT_KEY_BYTES, 0) != FINGERPRINT_KEY_BYTES)
         return ORB_EIO;
     for (int i = 0; i < FINGERPRINT_KEY_BYTES; i++)
-        snprintf(hex + 2 * i, 3, "%02x", key[i]);
-    err = urldb_set_meta(f->db.db, "fingerprint_key", slice_str(hex));
+        hex_put(hex + 2 * i, key[i]);
+    err = urldb_set_meta(f->db.db, "fingerprint_key", slice_of(hex, sizeof hex));
     return err != 0 ? err : urldb_set_meta(f->db.db, "schema", SLICE_LITERAL("1"));
 }
 
@@ -59,10 +61,12 @@ read_key(struct front *f, struct buf *text, struct front_recovery *out)
         err = urldb_max_url(f->db.db) == 0 ? make_key(f, key) : ORB_ECORRUPT;
     } else if (err == 0) {
         for (size_t i = 0; i < sizeof key; i++) {
-            unsigned byte;
-            if (text->n != 2 * sizeof key || sscanf(text->p + 2 * i, "%2x", &byte) != 1)
+            int high = text->n == 2 * sizeof key ? hex_value(text->p[2 * i]) : -1;
+            int low = high >= 0 ? hex_value(text->p[2 * i + 1]) : -1;
+
+            if (low < 0)
                 return ORB_ECORRUPT;
-            key[i] = (unsigned char)byte;
+            key[i] = (unsigned char)(high << 4 | low);
         }
     }
     if (err == 0)

@@ -8,17 +8,9 @@
  * extensions and trailers are skipped.
  */
 #include "crawler/decode.h"
+#include "pool/hex.h"
 
 #define SIZE_LINE_MAX_BYTES 4096 /* extensions are for nobody */
-
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* One line off *rest, without its end. False: its end is missing. */
 static bool

@@ -18,18 +18,6 @@
 #define WINDOW_ZLIB 15
 #define WINDOW_RAW (-15)
 
-static voidpf
-zlib_alloc(voidpf opaque, uInt n, uInt element_bytes)
-{
-    return mem_array(MEM_BUF, n, element_bytes);
-}
-
-static void
-zlib_free(voidpf opaque, voidpf p)
-{
-    mem_free(MEM_BUF, p);
-}
-
 static void *
 inflate_make(void *arg)
 {
@@ -37,8 +25,8 @@ inflate_make(void *arg)
 
     if (z == NULL)
         return NULL;
-    z->zalloc = zlib_alloc;
-    z->zfree = zlib_free;
+    z->zalloc = mem_zlib_alloc;
+    z->zfree = mem_zlib_free;
     if (inflateInit2(z, WINDOW_GZIP) == Z_OK)
         return z;
     mem_free(MEM_BUF, z);

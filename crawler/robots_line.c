@@ -2,6 +2,7 @@
 #include "crawler/robots_line.h"
 
 #include "pool/check.h"
+#include "pool/hex.h"
 
 struct key_name {
     struct slice name;
@@ -139,15 +140,6 @@ is_reserved(unsigned char c)
     return c != '\0' && strchr(":/?#[]@!$&'()*+,;=", c) != NULL;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool
 robots_path_is_normal(struct slice path)
 {
@@ -161,7 +153,6 @@ robots_path_is_normal(struct slice path)
 static size_t
 character_normalise(struct slice in, size_t i, char out[3], size_t *n_out)
 {
-    static const char hex[] = "0123456789ABCDEF";
     unsigned char c = (unsigned char)in.p[i];
     int high = c == '%' && in.n - i > 2 ? hex_value(in.p[i + 1]) : -1;
     int low = high >= 0 ? hex_value(in.p[i + 2]) : -1;
@@ -174,9 +165,7 @@ character_normalise(struct slice in, size_t i, char out[3], size_t *n_out)
     if (is_unreserved(c) || c == '*' || c == '$' || (is_reserved(c) && !is_encoded))
         return is_encoded ? 3 : 1;
     *n_out = 3;
-    out[0] = '%';
-    out[1] = hex[c >> 4];
-    out[2] = hex[c & 15];
+    hex_put_escape(out, c);
     return is_encoded ? 3 : 1;
 }
 

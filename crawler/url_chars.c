@@ -57,7 +57,6 @@ const uint16_t url_chars[256] = {
 int
 url_encode_append(struct buf *out, struct slice s, unsigned set)
 {
-    static const char hex[] = "0123456789ABCDEF";
     size_t start = 0, i = 0;
     int err;
 
@@ -71,9 +70,7 @@ url_encode_append(struct buf *out, struct slice s, unsigned set)
         err = buf_append(out, s.p + start, i - start);
         if (err != 0 || i == s.n)
             return err;
-        escape[0] = '%';
-        escape[1] = hex[(unsigned char)s.p[i] >> 4];
-        escape[2] = hex[s.p[i] & 15];
+        hex_put_escape(escape, (unsigned char)s.p[i]);
         err = buf_append(out, escape, 3);
         if (err != 0)
             return err;
@@ -91,8 +88,8 @@ url_decode_append(struct buf *out, struct slice s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (c == '%' && s.n - i > 2 && url_hex_value(s.p[i + 1]) >= 0 && url_hex_value(s.p[i + 2]) >= 0) {
-            c = (char)(url_hex_value(s.p[i + 1]) << 4 | url_hex_value(s.p[i + 2]));
+        if (c == '%' && s.n - i > 2 && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0) {
+            c = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
             i += 2;
         }
         out->p[out->n++] = c;

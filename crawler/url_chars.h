@@ -6,6 +6,7 @@
 #define ORB_CRAWLER_URL_CHARS_H
 
 #include "pool/buf.h"
+#include "pool/hex.h"
 
 enum url_char {
     URL_ENC_CONTROL = 1,        /* C0 control set: opaque paths and opaque hosts */
@@ -41,16 +42,6 @@ static inline bool
 url_is_digit(char c)
 {
     return (unsigned char)(c - '0') < 10;
-}
-
-/* 0 ... 15, or -1 */
-static inline int
-url_hex_value(char c)
-{
-    if (url_is_digit(c))
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static inline char

@@ -19,7 +19,7 @@ ipv4_number(struct slice s, uint64_t *out)
         s = slice_sub(s, 1, SIZE_MAX);
     }
     for (size_t i = 0; i < s.n; i++) {
-        int digit = url_hex_value(s.p[i]);
+        int digit = hex_value(s.p[i]);
 
         if (digit < 0 || (unsigned)digit >= base)
             return false;
@@ -146,8 +146,8 @@ ipv6_parse(struct slice s, uint16_t piece[8])
             i++;
             continue;
         }
-        for (; i < s.n && i - start < 4 && url_hex_value(s.p[i]) >= 0; i++)
-            value = value << 4 | (unsigned)url_hex_value(s.p[i]);
+        for (; i < s.n && i - start < 4 && hex_value(s.p[i]) >= 0; i++)
+            value = value << 4 | (unsigned)hex_value(s.p[i]);
         if (i < s.n && s.p[i] == '.') {
             if (n > 6 || !ipv6_read_ipv4(slice_sub(s, start, SIZE_MAX), piece + n))
                 return ORB_EINVAL;

@@ -8,9 +8,9 @@
 static int
 append_escape(struct buf *out, unsigned char byte)
 {
-    static const char hex[] = "0123456789ABCDEF";
-    char escape[3] = { '%', hex[byte >> 4], hex[byte & 15] };
+    char escape[3];
 
+    hex_put_escape(escape, byte);
     return buf_append(out, escape, sizeof escape);
 }
 
@@ -21,7 +21,7 @@ append_special(struct buf *out, struct slice s, size_t *i)
     char c = s.p[*i];
     int high, low;
 
-    if (c != '%' || s.n - *i < 3 || (high = url_hex_value(s.p[*i + 1])) < 0 || (low = url_hex_value(s.p[*i + 2])) < 0) {
+    if (c != '%' || s.n - *i < 3 || (high = hex_value(s.p[*i + 1])) < 0 || (low = hex_value(s.p[*i + 2])) < 0) {
         *i += 1;
         return append_escape(out, (unsigned char)c);
     }

@@ -1,4 +1,5 @@
 #include "pool/buf.h"
+#include "pool/hex.h"
 
 #include <stdio.h>
 
@@ -99,6 +100,20 @@ buf_append_number(struct buf *b, uint64_t number)
         digits[--at] = (char)('0' + number % 10);
     while ((number /= 10) != 0);
     return buf_append(b, digits + at, sizeof digits - at);
+}
+
+int
+buf_append_hex(struct buf *b, struct slice bytes)
+{
+    int err = buf_reserve(b, 2 * bytes.n);
+
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < bytes.n; i++)
+        hex_put(b->p + b->n + 2 * i, (unsigned char)bytes.p[i]);
+    b->n += 2 * bytes.n;
+    b->p[b->n] = '\0';
+    return 0;
 }
 
 int

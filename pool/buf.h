@@ -35,6 +35,7 @@ int buf_append_slice(struct buf *b, struct slice s) ORB_MUST_USE;
 int buf_append_str(struct buf *b, const char *text) ORB_MUST_USE;
 int buf_append_char(struct buf *b, char c) ORB_MUST_USE;
 int buf_append_number(struct buf *b, uint64_t number) ORB_MUST_USE; /* in decimal; a tenth of what buf_printf() costs */
+int buf_append_hex(struct buf *b, struct slice bytes) ORB_MUST_USE;     /* "00ff" */
 int buf_printf(struct buf *b, const char *fmt, ...) ORB_PRINTF(2, 3) ORB_MUST_USE;
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) ORB_MUST_USE;
 void buf_drop_front(struct buf *b, size_t n_bytes);

@@ -36,6 +36,18 @@ mem_ssl_free(void *p, const char *file, int line)
 }
 
 void *
+mem_zlib_alloc(void *arg, unsigned n, unsigned element_bytes)
+{
+    return mem_array(MEM_BUF, n, element_bytes);
+}
+
+void
+mem_zlib_free(void *arg, void *p)
+{
+    mem_free(MEM_BUF, p);
+}
+
+void *
 mem_ev_realloc(void *p, long n_bytes)
 {
     if (n_bytes <= 0) {

@@ -26,6 +26,10 @@ void *mem_ssl_malloc(size_t n_bytes, const char *file, int line);
 void *mem_ssl_realloc(void *p, size_t n_bytes, const char *file, int line);
 void mem_ssl_free(void *p, const char *file, int line);
 
+/* zlib's, for a z_stream's zalloc and zfree: MEM_BUF. arg is not looked at. */
+void *mem_zlib_alloc(void *arg, unsigned n, unsigned element_bytes);
+void mem_zlib_free(void *arg, void *p);
+
 /* libev's one function: size 0 frees. */
 void *mem_ev_realloc(void *p, long n_bytes);
 

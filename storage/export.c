@@ -83,16 +83,6 @@ export_csv_cell(struct buf *out, struct slice text)
 }
 
 static int
-append_hex(struct buf *out, struct slice bytes)
-{
-    int err = 0;
-
-    for (size_t i = 0; i < bytes.n && err == 0; i++)
-        err = buf_printf(out, "%02x", (unsigned char)bytes.p[i]);
-    return err;
-}
-
-static int
 each_row(struct export *e, const char *query, int (*row)(struct export *e, struct sqlite3_stmt *stmt))
 {
     struct sqlite3_stmt *stmt = NULL;
@@ -152,7 +142,7 @@ append_json_column(struct export *e, struct sqlite3_stmt *stmt, int column)
         bytes = db_column(stmt, column);
         err = buf_append_char(&e->line, '"');
         if (err == 0)
-            err = append_hex(&e->line, bytes);
+            err = buf_append_hex(&e->line, bytes);
         return err == 0 ? buf_append_char(&e->line, '"') : err;
     default: return buf_append_str(&e->line, "null");
     }
@@ -188,7 +178,7 @@ csv_row(struct export *e, struct sqlite3_stmt *stmt)
         if (err != 0)
             break;
         if (sqlite3_column_type(stmt, i) == SQLITE_BLOB)
-            err = append_hex(&e->line, db_column(stmt, i));
+            err = buf_append_hex(&e->line, db_column(stmt, i));
         else if (sqlite3_column_type(stmt, i) == SQLITE_INTEGER)
             err = buf_printf(&e->line, "%" PRId64, db_column_int(stmt, i));
         else

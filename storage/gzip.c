@@ -1,5 +1,6 @@
 #include "storage/gzip.h"
 
+#include "pool/mem_hooks.h"
 #include "storage/storage.h"
 
 #include <libdeflate.h>
@@ -18,18 +19,6 @@ struct gzip {
     bool has_z;
 };
 #define GZIP_MAGIC 0x677a6970u
-
-static void *
-z_alloc(void *arg, uInt n, uInt size)
-{
-    return mem_array(MEM_BUF, n, size);
-}
-
-static void
-z_free(void *arg, void *p)
-{
-    mem_free(MEM_BUF, p);
-}
 
 int
 gzip_new(struct gzip **out)
@@ -147,7 +136,7 @@ stream_ready(struct gzip *g)
 {
     if (g->has_z)
         return deflateReset(&g->z) == Z_OK ? 0 : ORB_ENOMEM;
-    g->z = (z_stream){ .zalloc = z_alloc, .zfree = z_free };
+    g->z = (z_stream){ .zalloc = mem_zlib_alloc, .zfree = mem_zlib_free };
     if (deflateInit2(&g->z, LEVEL, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return ORB_ENOMEM;
     g->has_z = true;

@@ -1,5 +1,7 @@
 #include "storage/warc_head.h"
 
+#include "pool/hex.h"
+
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
@@ -18,7 +20,6 @@ warc_date(uint64_t unix_ms, char text[WARC_DATE_BYTES])
 int
 warc_id(char text[WARC_ID_BYTES])
 {
-    static const char hex[] = "0123456789abcdef";
     uint8_t r[16];
     char *at = text;
 
@@ -31,8 +32,8 @@ warc_id(char text[WARC_ID_BYTES])
     for (int i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *at++ = '-';
-        *at++ = hex[r[i] >> 4];
-        *at++ = hex[r[i] & 15];
+        hex_put(at, r[i]);
+        at += 2;
     }
     *at++ = '>';
     *at = '\0';
@@ -73,7 +74,7 @@ warc_field(struct buf *b, const char *name, struct slice value)
 int
 warc_field_uri(struct buf *b, const char *name, struct slice uri)
 {
-    static const char hex[] = "0123456789ABCDEF";
+    char escape[3];
     int err;
 
     if (uri.n == 0)
@@ -86,8 +87,9 @@ warc_field_uri(struct buf *b, const char *name, struct slice uri)
             continue;
         err = buf_append(b, uri.p + from, i - from);
         from = i + 1;
+        hex_put_escape(escape, c);
         if (err == 0 && i < uri.n)
-            err = buf_append(b, (char[]){ '%', hex[c >> 4], hex[c & 15] }, 3);
+            err = buf_append(b, escape, sizeof escape);
     }
     return err == 0 ? buf_append(b, "\r\n", 2) : err;
 }

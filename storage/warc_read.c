@@ -6,6 +6,7 @@
  */
 #include "storage/warc_read.h"
 
+#include "pool/mem_hooks.h"
 #include "storage/digest.h"
 
 #include <errno.h>
@@ -38,18 +39,6 @@ struct warc_reader {
     uint8_t in[CHUNK_BYTES], out[CHUNK_BYTES];
 };
 
-static void *
-z_alloc(void *arg, uInt n, uInt size)
-{
-    return mem_array(MEM_BUF, n, size);
-}
-
-static void
-z_free(void *arg, void *p)
-{
-    mem_free(MEM_BUF, p);
-}
-
 int
 warc_reader_open_fd(struct warc_reader **out, int fd)
 {
@@ -60,7 +49,7 @@ warc_reader_open_fd(struct warc_reader **out, int fd)
     r->magic = READER_MAGIC;
     r->fd = -1;
     buf_init(&r->head, MEM_BUF, WARC_HEAD_BYTES);
-    r->z = (z_stream){ .zalloc = z_alloc, .zfree = z_free };
+    r->z = (z_stream){ .zalloc = mem_zlib_alloc, .zfree = mem_zlib_free };
     r->has_z = inflateInit2(&r->z, 15 + 16) == Z_OK;
     if (!r->has_z) {
         warc_reader_close(&r);
