@@ -375,6 +375,14 @@ on_log(struct coordinator *c, struct desk *d, struct wire_in *in)
     log_relay(name, level, text);
 }
 
+static void
+on_ready(struct coordinator *c, struct desk *d)
+{
+    c->has_had_worker = true;
+    slot_set_ready(&d->slot, clock_now_ms());
+    coordinator_lease_more(c);
+}
+
 void
 coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
 {
@@ -394,9 +402,7 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
     slot_sign_of_life(s);
     switch (type) {
     case WIRE_READY:
-        c->has_had_worker = true;
-        slot_set_ready(s, clock_now_ms());
-        coordinator_lease_more(c);
+        on_ready(c, d);
         break;
     case WIRE_PONG:
         break;

@@ -255,12 +255,60 @@ fence_of(const struct seenrun *r, uint64_t value)
     return low;
 }
 
-/* Interpolates between two fences, reads a page around the guess, and narrows until the page holds the answer. */
+static bool
+page_has(const uint64_t *page, size_t n, uint64_t value)
+{
+    size_t a = 0;
+
+    for (size_t b = n; b - a > 1;) {
+        size_t mid = a + (b - a) / 2;
+
+        if (page[mid] <= value)
+            a = mid;
+        else
+            b = mid;
+    }
+    return page[a] == value;
+}
+
+struct span { /* the value, if it is there, is in entries [low, high), which begin with low_key and end before high_key */
+    uint64_t low, high, low_key, high_key;
+};
+
+/* Reads a page around where the value should be, were they evenly spread; narrows the span. *found: only when it is empty. */
+static int
+narrow(struct seenrun *r, struct span *s, uint64_t value, bool *found)
+{
+    uint64_t page[PAGE_ENTRIES];
+    double share = s->high_key > s->low_key ? (double)(value - s->low_key) / (double)(s->high_key - s->low_key) : 0;
+    uint64_t guess = s->low + (uint64_t)(share * (double)(s->high - s->low));
+    uint64_t from = guess > s->low + PAGE_ENTRIES / 2 ? guess - PAGE_ENTRIES / 2 : s->low;
+    size_t n = (size_t)ORB_MIN(s->high - from, (uint64_t)PAGE_ENTRIES);
+    int err = read_at(r->fd, page, n * 8, HEADER_BYTES + (off_t)(from * 8));
+
+    if (err != 0)
+        return err;
+    if (value < page[0]) {
+        s->high = from;
+        s->high_key = page[0];
+    } else if (value > page[n - 1]) {
+        s->low = from + n;
+        s->low_key = page[n - 1];
+    } else {
+        *found = page_has(page, n, value);
+        s->low = s->high;
+    }
+    return 0;
+}
+
+/* Interpolates between two fences until a page holds the answer. */
 int
 seenrun_has(struct seenrun *r, uint64_t value)
 {
-    uint64_t page[PAGE_ENTRIES], low, high, low_key, high_key;
+    struct span s;
+    bool found = false;
     size_t fence;
+    int err = 0;
 
     CHECK_IS(r, SEENRUN_MAGIC);
     if (value == 0)
@@ -268,40 +316,11 @@ seenrun_has(struct seenrun *r, uint64_t value)
     if (r->h.n == 0 || value < r->fences[0])
         return 0;
     fence = fence_of(r, value);
-    low = (uint64_t)fence * FENCE_EVERY; /* the entry is in [low, high) */
-    high = ORB_MIN(low + FENCE_EVERY, r->h.n);
-    low_key = r->fences[fence];
-    high_key = r->fences[fence + 1];
-    while (low < high) {
-        double share = high_key > low_key ? (double)(value - low_key) / (double)(high_key - low_key) : 0;
-        uint64_t guess = low + (uint64_t)(share * (double)(high - low));
-        uint64_t from = guess > low + PAGE_ENTRIES / 2 ? guess - PAGE_ENTRIES / 2 : low;
-        size_t n = (size_t)ORB_MIN(high - from, (uint64_t)PAGE_ENTRIES), a = 0, b;
-        int err = read_at(r->fd, page, n * 8, HEADER_BYTES + (off_t)(from * 8));
-
-        if (err != 0)
-            return err;
-        if (value < page[0]) {
-            high = from;
-            high_key = page[0];
-            continue;
-        }
-        if (value > page[n - 1]) {
-            low = from + n;
-            low_key = page[n - 1];
-            continue;
-        }
-        for (b = n; b - a > 1;) {
-            size_t mid = a + (b - a) / 2;
-
-            if (page[mid] <= value)
-                a = mid;
-            else
-                b = mid;
-        }
-        return page[a] == value;
-    }
-    return 0;
+    s = (struct span){ .low = (uint64_t)fence * FENCE_EVERY, .low_key = r->fences[fence], .high_key = r->fences[fence + 1] };
+    s.high = ORB_MIN(s.low + FENCE_EVERY, r->h.n);
+    while (err == 0 && s.low < s.high)
+        err = narrow(r, &s, value, &found);
+    return err != 0 ? err : found;
 }
 
 uint64_t
