@@ -237,8 +237,8 @@ tight_limits(struct fetching *t)
     t->conf.limits.max_header_bytes = 16384;
     t->conf.limits.max_body_bytes = 200000;
     t->conf.limits.max_decoded_bytes = 1000000;
-    t->conf.limits.timeout_ms = 300;
-    t->conf.limits.connect_timeout_ms = 200;
+    t->conf.limits.timeout_ms = 2000; /* a loaded machine still answers in time */
+    t->conf.limits.connect_timeout_ms = 1500;
 }
 
 static size_t
