@@ -24,5 +24,7 @@ void *slab_block_get(enum mem_domain domain) ORB_MUST_USE; /* NEW; contents are 
 void slab_block_put(enum mem_domain domain, void *block);
 /* gc/ counts what lives inside its blocks here: bytes and blocks of memory, +1 or -1 allocation. */
 void slab_count_live(enum mem_domain domain, ptrdiff_t n_bytes);
+/* What mem_verify() compares that count with: the live bytes that gc/ finds when it walks its blocks. */
+void slab_set_walk(size_t (*live_bytes)(enum mem_domain domain));
 
 #endif
