@@ -277,6 +277,24 @@ refuse(enum mem_domain d)
     return NULL;
 }
 
+bool
+slab_try_live(enum mem_domain d, size_t n_bytes)
+{
+    if (may_not(d, n_bytes))
+        return refuse(d) != NULL;
+    count_alloc(slot_of_thread(), d, n_bytes);
+    return true;
+}
+
+void
+slab_count_dead(enum mem_domain d, size_t n_bytes, uint64_t n_blocks)
+{
+    struct count *c = &slot_of_thread()->counts[d];
+
+    atomic_fetch_add(&c->n_frees, n_blocks);
+    atomic_fetch_sub(&c->live_bytes, n_bytes);
+}
+
 static void *
 alloc(enum mem_domain d, size_t n_bytes, bool is_zeroed)
 {
