@@ -72,12 +72,13 @@ struct slab_totals {
     size_t touched_bytes; /* that may be resident: of blocks in use and empty ones */
 };
 
-bool mem_has_room(enum mem_domain domain, size_t n_bytes); /* mem.c: under its hard limit? A "no" counts as a failure */
 void slab_begin(void);                                 /* reserves the range, once */
 struct slab *slab_get(enum mem_domain domain);         /* in use by nobody; NULL: the range is used up */
 void slab_put(struct slab *s);
 void slab_touch(struct slab *s, unsigned n_pages);     /* the first n_pages are about to be written */
-void slab_give(struct slab *s, unsigned page, unsigned n_pages); /* to the kernel, out of a block in use */
+void slab_shrink(struct slab *s, unsigned n_pages);    /* nothing behind them is needed */
+void slab_give(struct slab *s, unsigned pages);        /* a set of pages, out of a block in use, to the kernel */
+void slab_retake(struct slab *s, unsigned page);       /* one of them is about to be written */
 void slab_decay(uint64_t now_ms, bool all);            /* empty blocks go to the kernel */
 void slab_totals(enum mem_domain domain, struct slab_totals *out);
 size_t slab_n_used(void);                              /* headers [0, n) have been in use */
