@@ -61,7 +61,7 @@ const struct trace_module *trace_module_of(const struct trace_modules *modules, 
 
 /* The name of the function that a frame returns to; remembered; BORROWED until the next export. NULL: no memory. */
 const char *trace_name(const struct trace_modules *modules, const void *frame);
-unsigned trace_first_frame(const struct trace_modules *modules, const struct trace_stack *s); /* that is not mem.c's */
+unsigned trace_first_frame(const struct trace_modules *modules, const struct trace_stack *s); /* that is not pool/mem*.c's */
 void trace_names_forget(void);
 size_t trace_names_ram_bytes(void);
 

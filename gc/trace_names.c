@@ -187,12 +187,18 @@ trace_name(const struct trace_modules *modules, const void *frame)
     return name;
 }
 
-/* mem.c itself, on the way from a library: in every stack, and the domain says it already. */
+/* The functions of pool/mem*.c on the way from a library: they are in every stack, and the domain says it already. */
 static bool
 is_allocator(const struct trace_modules *modules, const void *frame, const char *name)
 {
-    return trace_module_of(modules, trace_call_address(frame)) == modules->list
-           && (strcmp(name, "alloc") == 0 || strncmp(name, "mem_", 4) == 0);
+    static const char *const prefixes[] = { "mem_", "small_", "large_", "get_slowly", "move" };
+
+    if (trace_module_of(modules, trace_call_address(frame)) != modules->list)
+        return false;
+    for (unsigned i = 0; i < ORB_N_ELEMENTS(prefixes); i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
 }
 
 unsigned

@@ -244,3 +244,21 @@ slab_count_live(enum mem_domain d, ptrdiff_t n_bytes)
     else
         mem_count_free(s, d, n);
 }
+
+bool
+slab_try_live(enum mem_domain d, size_t n_bytes)
+{
+    if (mem_is_watched(d) && mem_may_not(d, n_bytes))
+        return false;
+    slab_count_live(d, (ptrdiff_t)n_bytes);
+    return true;
+}
+
+void
+slab_count_dead(enum mem_domain d, size_t n_bytes, uint64_t n_blocks)
+{
+    struct count *c = &slot_of_thread()->counts[d];
+
+    atomic_fetch_add(&c->free_bytes, n_bytes);
+    atomic_fetch_add(&c->n_frees, n_blocks);
+}
