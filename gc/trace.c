@@ -216,7 +216,9 @@ trace_start(size_t mean)
 {
     if (!trace_can_unwind())
         return ORB_ENOTSUP;
+    pthread_mutex_lock(&lock);
     is_started = true;
+    pthread_mutex_unlock(&lock);
     trace_set_mean(mean);
     return 0;
 }

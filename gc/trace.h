@@ -7,7 +7,8 @@
  *
  * Cost       512 KiB mean: within noise; 64 KiB ("magnify", one worker, some minutes): a few per cent. A free looks into a 64 KiB
  *            counting filter (pool/mem_sample.h) before it looks for its sample; only samples and what passes the filter lock.
- * Limits     TRACE_MAX_SAMPLES alive: those beyond, and those that find no memory, are n_dropped. About 6 MiB at most.
+ * Limits     TRACE_MAX_SAMPLES alive: those beyond, and those that find no memory, are n_dropped. 9 MiB at most,
+ *            and as much again while they are exported.
  * Threads    any may allocate and free; trace_set_operation() counts for its own thread. The rest is for one thread at a time.
  */
 #ifndef ORB_GC_TRACE_H
