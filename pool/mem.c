@@ -9,9 +9,8 @@
  * A block of one domain that is freed in another is our bug, and the slab's header tells.
  */
 #include "pool/mem_large.h"
+#include "pool/mem_sample.h"
 #include "pool/mem_small.h"
-
-void (*_Atomic mem_forget[MEM_N_DOMAINS])(void *p);
 
 static const char *const domain_names[MEM_N_DOMAINS] = {
     "page", "buf", "obj", "cache", "host", "frontier", "xml", "curl",
@@ -47,15 +46,6 @@ get(enum mem_domain d, size_t n_bytes, bool is_zeroed)
             return is_zeroed ? memset(p, 0, n_bytes) : p;
     }
     return get_slowly(d, n_bytes, is_zeroed);
-}
-
-static inline void
-forget(enum mem_domain d, void *p)
-{
-    void (*fn)(void *) = COUNT_GET(&mem_forget[d]);
-
-    if (__builtin_expect(fn != NULL, 0))
-        fn(p);
 }
 
 /* Freed by a thread that does not own the slab, or that has no slot. */
@@ -154,7 +144,7 @@ mem_realloc(enum mem_domain domain, void *p, size_t n_bytes)
         return NULL;
     if (slab_has(p) && stays(old_bytes, n_bytes))
         return p;
-    forget(domain, p); /* a block that grows is another one to the sampler; before it is gone */
+    mem_sample_free(domain, p); /* a block that grows is another one to the sampler. Before another thread can be given p; a failure costs one sample */
     if (slab_has(p) || (!MEM_IS_PLAIN && n_bytes <= SMALL_MAX_BYTES))
         q = move(domain, p, n_bytes, old_bytes);
     else if ((q = large_realloc(slot_of_thread(), domain, p, n_bytes, old_bytes)) == NULL)
@@ -196,7 +186,7 @@ mem_free(enum mem_domain domain, void *p)
 {
     if (p == NULL)
         return;
-    forget(domain, p);
+    mem_sample_free(domain, p);
     put(domain, p);
 }
 
@@ -253,4 +243,22 @@ slab_count_live(enum mem_domain d, ptrdiff_t n_bytes)
         mem_count_alloc(s, d, NULL, n);
     else
         mem_count_free(s, d, n);
+}
+
+bool
+slab_try_live(enum mem_domain d, size_t n_bytes)
+{
+    if (mem_is_watched(d) && mem_may_not(d, n_bytes))
+        return false;
+    slab_count_live(d, (ptrdiff_t)n_bytes);
+    return true;
+}
+
+void
+slab_count_dead(enum mem_domain d, size_t n_bytes, uint64_t n_blocks)
+{
+    struct count *c = &slot_of_thread()->counts[d];
+
+    atomic_fetch_add(&c->free_bytes, n_bytes);
+    atomic_fetch_add(&c->n_frees, n_blocks);
 }

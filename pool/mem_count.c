@@ -26,7 +26,6 @@ static _Atomic bool fail_armed;
 static bool fail_onwards, fail_libraries;
 static _Atomic uint64_t fail_nth, fail_counted;
 
-static const struct mem_sampler *sampler;
 
 static bool
 is_library(enum mem_domain d)
@@ -137,30 +136,6 @@ mem_count_shared(enum mem_domain d, size_t n_bytes, bool is_alloc)
     atomic_fetch_add(is_alloc ? &c->n_allocs : &c->n_frees, 1);
     if (is_alloc)
         mem_raise_peak(d, c, c->alloc_bytes - c->free_bytes);
-}
-
-/* ---- sampling ------------------------------------------------------------------------------------------------------ */
-
-void
-mem_sample(struct count *c, enum mem_domain d, void *p, size_t n_bytes)
-{
-    const struct mem_sampler *now = sampler;
-
-    c->sample_beyond = SIZE_MAX; /* what the sampler itself allocates is not its business */
-    if (now != NULL)
-        c->sample_beyond = c->alloc_bytes + now->sample(d, p, n_bytes);
-}
-
-void
-mem_set_sampler(const struct mem_sampler *to, size_t first_bytes)
-{
-    slot_of_thread();
-    sampler = to;
-    for (int d = MEM_XML; d <= MEM_JSON; d++) {
-        for (unsigned i = 1; i < N_SLOTS; i++)
-            slots[i].counts[d].sample_beyond = to == NULL ? SIZE_MAX : slots[i].counts[d].alloc_bytes + first_bytes;
-        mem_forget[d] = to == NULL ? NULL : to->forget;
-    }
 }
 
 /* ---- refusing ------------------------------------------------------------------------------------------------------ */

@@ -35,7 +35,7 @@ struct count {
     _Atomic size_t free_bytes;
     _Atomic uint64_t n_allocs, n_frees;
     _Atomic int64_t peak_beyond;  /* while this slot's balance stays under it, the domain's peak stands */
-    _Atomic size_t sample_beyond; /* alloc_bytes above it: the sampler's turn */
+    _Atomic size_t sample_beyond; /* alloc_bytes above it: mem_sample()'s turn; SIZE_MAX: never */
     _Atomic size_t large_alloc_bytes, large_free_bytes;
 };
 
@@ -53,7 +53,6 @@ struct slot {
 extern struct slot slots[N_SLOTS], slot_unborn;
 extern struct slab slab_none;
 extern _Thread_local struct slot *slot_mine;
-extern void (*_Atomic mem_forget[MEM_N_DOMAINS])(void *p); /* the sampler's, for library domains */
 extern _Atomic uint32_t mem_watched; /* bit per domain: a hard limit or a test's failure may refuse an allocation */
 
 struct slot *slot_take(void);             /* of this thread; slots[0] when all are taken */
@@ -67,7 +66,7 @@ void *mem_refuse(enum mem_domain d);                    /* counts it; NULL */
 size_t mem_domain_live(enum mem_domain d);
 void mem_raise_peak(enum mem_domain d, struct count *c, size_t balance);
 void mem_count_shared(enum mem_domain d, size_t n_bytes, bool is_alloc);
-void mem_sample(struct count *c, enum mem_domain d, void *p, size_t n_bytes);
+void mem_sample(struct count *c, enum mem_domain d, void *p, size_t n_bytes); /* mem_sample.c */
 
 static inline bool
 mem_is_watched(enum mem_domain d)
