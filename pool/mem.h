@@ -45,6 +45,10 @@ enum mem_domain {
 struct mem_stats {
     size_t live_bytes;       /* exact: what the allocator set aside for live blocks */
     size_t peak_bytes;
+    size_t large_bytes;      /* of live_bytes: in blocks above 1 KiB, from the domain's arena */
+    size_t slab_bytes;       /* 64 KiB slabs held, empty ones that wait for their decay included */
+    size_t slack_bytes;      /* held and not live, in slabs and (jemalloc) in the arena's pages */
+    size_t baseline_bytes;   /* live when mem_set_baseline() was called: what a drained worker must come back to */
     uint64_t n_allocs;
     uint64_t n_frees;
     uint64_t n_failed;       /* refused by the limit or by the machine */
@@ -77,8 +81,37 @@ size_t mem_live_bytes(void);   /* of all domains */
 size_t mem_live_blocks(void);  /* of all domains */
 void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes);
 
-/* Gives unused pages back to the kernel. */
+/* Gives unused pages back to the kernel: empty slabs, free 4 KiB pages inside slabs of domains with more than a quarter of slack,
+ * the allocator's own. */
 void mem_purge(void);
+
+/* About once a second: empty slabs beyond 1 MiB a domain that have been empty for MEM_DECAY_MS go back to the kernel. */
+#define MEM_DECAY_MS 5000
+void mem_tick(uint64_t now_ms);
+
+void mem_set_baseline(void);
+
+/* Compares every domain's counters with the allocator's own figures and the slabs' headers, walking all of them: 0, or the
+ * number of domains that do not agree (their names in names[], at most max). In a process that does nothing else meanwhile. */
+unsigned mem_verify(const char **names, unsigned max);
+
+/* Does a library's memory come to its domain? mem_hook_begin(d), a call of the library that allocates, mem_hook_end(d). */
+enum mem_hook_state { MEM_HOOK_UNTRIED, MEM_HOOK_WORKS, MEM_HOOK_FAILED };
+void mem_hook_begin(enum mem_domain domain);
+enum mem_hook_state mem_hook_end(enum mem_domain domain); /* remembers, and returns it */
+enum mem_hook_state mem_hook_state(enum mem_domain domain);
+
+/* Sampling (gc/trace.c): each thread counts the bytes it allocates in each library domain up to the end of the sampler's last
+ * gap_bytes(); the block in which it lies goes to sample(), with the bytes that were set aside for it. When that says true, forget()
+ * hears of the block before it is freed or moved; of some that were never sampled as well, and then says false. All three may be
+ * called by any thread and must not allocate from these domains. Threads beyond the 63rd are not sampled. */
+struct mem_sampler {
+    size_t (*gap_bytes)(void); /* from one sample to the next, >= 1 */
+    bool (*sample)(enum mem_domain domain, void *p, size_t n_bytes);
+    bool (*forget)(void *p);
+};
+/* KEEPS the pointer: static. NULL = off, and nothing is asked to be forgotten any more. All gaps begin anew, also with the same. */
+void mem_set_sampler(const struct mem_sampler *sampler);
 
 /* From now on a thread of the allocator gives unused pages back while the process idles. After the sandbox is in place: a
  * thread that was started before would escape it. */
