@@ -26,7 +26,6 @@ void heap_each(heap_each_fn *each, void *arg);
 /* All strong references of o: fixed offsets, then visit. NULLs are left out. */
 void heap_each_reference(struct object *o, object_visit_fn *visit, void *arg);
 uint64_t heap_n_objects(void);
-size_t heap_slot_bytes(const struct object_type *type); /* what one object of it takes in its slab */
 /* A number for each object, dense from 0 to heap_index_end(), stable while nothing is made or dies: side tables of graph.c. */
 size_t heap_index(const struct object *o);
 size_t heap_index_end(void);
