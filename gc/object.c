@@ -1,34 +1,42 @@
-#include "gc/object.h"
+#include "gc/object_internal.h"
 
-/* Destruction never recurses: an object whose count falls to zero while another is being torn down waits in a list that
- * is threaded through the dead themselves (a dying object's header counts nothing any more, so it holds the link). A
- * chain of ten million objects dies in constant stack. */
+/* Destruction never recurses: an object whose count falls to zero while another is being torn down waits in a list that is
+ * threaded through the dead themselves (their gcn, which counts nothing any more). A chain of ten million objects dies in
+ * constant stack.
+ *
+ *   refs = 0 --> DYING: weak references read NULL, in the list  [object_die]
+ *            --> its turn: finalize, if it never ran; a reference taken there --> LIVE again  [finalize_lives]
+ *            --> clear, release, slot free  [tear_down]
+ *            --> the list is empty: callbacks of weak references  [weak_run_callbacks]
+ *
+ * While a collection clears its doomed, deaths only join the list; and of the doomed themselves nothing happens at refs = 0,
+ * since the collector ends them all. */
 
-#define OBJECT_MAX_TYPES 256
-#define OBJECT_DYING 0x80u
-#define OBJECT_IMMORTAL_REFS 0x7fffffffu
+#define MAX_SITES 8192
+#define MAX_PINS 65536u
 
-struct dead {
-    struct object *next; /* overlays refs, type, flags, age */
-    uint16_t type;       /* overlays site */
-};
-_Static_assert(sizeof(struct dead) <= sizeof(struct object), "a dead object's link fits its header");
+uint64_t object_candidates[4];
 
-static struct object_type *types[OBJECT_MAX_TYPES];
-static struct object_type_stats stats[OBJECT_MAX_TYPES];
-static unsigned n_types = 1; /* 0 means: not registered */
-static uint32_t n_sites = 1;
-static struct object *pending; /* dead, not yet torn down */
-static bool is_tearing_down;
+static const struct object_site *sites[MAX_SITES];
+static uint32_t n_sites = 1; /* 0 means: not registered */
+static uint32_t dying;       /* handle of the newest; 0 = none */
+static bool is_tearing_down, is_deferring;
+static uint64_t n_resurrected;
+
+void
+object_bad_count(const struct object *o)
+{
+    CHECK(o->refs != 0);                   /* it is dead: used after its last object_unref() */
+    CHECK(o->refs < OBJECT_IMMORTAL_REFS); /* 2^31 references */
+    CHECK_NEVER("a bad count");
+}
 
 static void
-type_register(struct object_type *t)
+site_register(struct object_site *site)
 {
-    CHECK(n_types < OBJECT_MAX_TYPES);
-    CHECK(t->object_bytes >= sizeof(struct object));
-    t->id = (uint16_t)n_types++;
-    types[t->id] = t;
-    stats[t->id].name = t->name;
+    CHECK(n_sites < MAX_SITES);
+    sites[n_sites] = site;
+    site->id = n_sites++;
 }
 
 void *
@@ -36,89 +44,123 @@ object_new(struct object_type *t, struct object_site *site)
 {
     struct object *o;
 
-    if (t->id == 0)
-        type_register(t);
-    if (site->id == 0)
-        site->id = n_sites++;
-    o = mem_zalloc(MEM_OBJ, t->object_bytes);
+    if (__builtin_expect(t->id == 0, 0))
+        heap_register(t);
+    if (__builtin_expect(site->id == 0, 0))
+        site_register(site);
+    o = heap_slot_get(&heap_types[t->id]);
     if (o == NULL)
         return NULL;
     o->refs = 1;
     o->type = t->id;
-    o->site = site->id;
-    stats[t->id].n_made++;
-    stats[t->id].n_live++;
-    stats[t->id].live_bytes += t->object_bytes;
+    o->site = site->id | gc_epoch() << OBJECT_SITE_BITS;
     return o;
 }
 
-struct object *
-object_ref(struct object *o)
+/* ---- death -------------------------------------------------------------------------------------------------------- */
+
+/* Runs the finalizer with a reference of its own; true: somebody has taken one, and o lives on. */
+static bool
+finalize_lives(struct object *o, const struct object_type *t)
 {
-    CHECK(o != NULL && o->refs > 0 && o->refs < OBJECT_IMMORTAL_REFS);
-    o->refs++;
-    return o;
+    o->flags = (uint8_t)((o->flags & ~OBJECT_DYING) | OBJECT_FINALIZED);
+    o->refs = 1;
+    t->finalize(o);
+    if (--o->refs > 0) {
+        n_resurrected++;
+        object_candidates[o->flags & OBJECT_GENERATION]++;
+        return true;
+    }
+    if (o->flags & OBJECT_HAS_WEAK) /* made by the finalizer */
+        weak_let_go(o);
+    o->flags |= OBJECT_DYING;
+    return false;
 }
 
 static void
 drop_pointers(struct object *o, const struct object_type *t)
 {
     for (unsigned i = 0; i < t->n_pointers; i++)
-        object_unref((struct object **)(void *)((char *)o + t->pointer_offsets[i]));
+        object_unref(heap_pointer(t, o, i));
 }
 
-static void
-tear_down(struct object *o, struct object_type *t)
+void
+object_clear(struct object *o, const struct object_type *t)
 {
     if (t->clear != NULL)
         t->clear(o);
     else
         drop_pointers(o, t);
-    if (t->release != NULL)
-        t->release(o);
-    stats[t->id].n_live--;
-    stats[t->id].live_bytes -= t->object_bytes;
-    mem_free(MEM_OBJ, o);
 }
 
 static void
-tear_down_pending(void)
+tear_down(struct object *o)
+{
+    const struct object_type *t = heap_types[o->type].type;
+
+    o->gcn = 0;
+    if (t->finalize != NULL && !(o->flags & OBJECT_FINALIZED) && finalize_lives(o, t))
+        return;
+    object_clear(o, t);
+    if (t->release != NULL)
+        t->release(o);
+    heap_slot_put(o);
+}
+
+static void
+tear_down_all(void)
 {
     is_tearing_down = true;
-    while (pending != NULL) {
-        struct object *o = pending;
-        struct dead *d = (struct dead *)(void *)o;
-        struct object_type *t = types[d->type];
+    while (dying != 0) {
+        struct object *o = heap_by_handle(dying);
 
-        pending = d->next;
-        *o = (struct object){ .type = t->id, .flags = OBJECT_DYING };
-        tear_down(o, t);
+        dying = o->gcn;
+        tear_down(o);
     }
     is_tearing_down = false;
+    weak_run_callbacks();
 }
 
 void
-object_unref(struct object **pp)
+object_die(struct object *o)
 {
-    struct object *o = *pp;
-    struct dead *d;
-    uint16_t type;
-
-    if (o == NULL)
-        return;
-    *pp = NULL;
-    CHECK(o->refs > 0);
-    if (--o->refs > 0)
-        return;
-    type = o->type;
-    CHECK(type > 0 && type < n_types);
-    d = (struct dead *)(void *)o;
-    d->next = pending;
-    d->type = type;
-    pending = o;
-    if (!is_tearing_down)
-        tear_down_pending();
+    CHECK(o->type > 0 && o->type < heap_n_types);
+    if (__builtin_expect(heap.is_collecting, 0) && heap_is_suspect(o))
+        return; /* the collector's: it ends when every link of its cycle is cut */
+    if (o->flags & OBJECT_HAS_WEAK)
+        weak_let_go(o);
+    CHECK(o->gcn == 0);
+    o->flags |= OBJECT_DYING;
+    o->gcn = dying;
+    dying = heap_handle(o);
+    if (!is_tearing_down && !is_deferring)
+        tear_down_all();
 }
+
+bool
+object_defer_deaths(bool is_deferring_now)
+{
+    bool was = is_deferring;
+
+    is_deferring = is_deferring_now;
+    if (!is_deferring && !is_tearing_down)
+        tear_down_all();
+    return was;
+}
+
+bool
+object_is_tearing_down(void)
+{
+    return is_tearing_down;
+}
+
+uint64_t
+object_n_resurrected(void)
+{
+    return n_resurrected;
+}
+
+/* ---- what an object is ---------------------------------------------------------------------------------------------- */
 
 bool
 object_is(const struct object *o, const struct object_type *t)
@@ -126,10 +168,67 @@ object_is(const struct object *o, const struct object_type *t)
     return t->id != 0 && o->type == t->id;
 }
 
+void
+object_make_immortal(struct object *o)
+{
+    CHECK(o->refs > 0 && o->refs <= OBJECT_IMMORTAL_REFS);
+    o->refs = OBJECT_IMMORTAL_REFS;
+}
+
+void
+object_pin(struct object *o)
+{
+    object_ref(o);
+    if (!(o->flags & OBJECT_PINNED)) {
+        heap_set_generation(o, 0);
+        o->flags |= OBJECT_PINNED;
+    }
+    CHECK(o->gcn < MAX_PINS);
+    o->gcn++;
+}
+
+void
+object_unpin(struct object *o)
+{
+    CHECK(o->flags & OBJECT_PINNED && o->gcn > 0);
+    if (--o->gcn == 0) {
+        o->flags &= (uint8_t)~OBJECT_PINNED;
+        heap_set_generation(o, HEAP_YOUNG);
+    }
+    object_unref(&o);
+}
+
+const struct object_type *
+object_type_of(const struct object *o)
+{
+    return object_type_by_id(o->type);
+}
+
+const struct object_site *
+object_site_of(const struct object *o)
+{
+    return object_site_by_id(o->site & ((1u << OBJECT_SITE_BITS) - 1));
+}
+
+const struct object_type *
+object_type_by_id(unsigned id)
+{
+    return id == 0 || id >= heap_n_types ? NULL : heap_types[id].type;
+}
+
+const struct object_site *
+object_site_by_id(uint32_t id)
+{
+    return id >= n_sites ? NULL : sites[id];
+}
+
 unsigned
 object_census(struct object_type_stats *out, unsigned max)
 {
-    for (unsigned i = 1; i < n_types && i - 1 < max; i++)
-        out[i - 1] = stats[i];
-    return n_types - 1;
+    for (unsigned i = 1; i < heap_n_types && i - 1 < max; i++) {
+        const struct heap_type *h = &heap_types[i];
+
+        out[i - 1] = (struct object_type_stats){ h->type->name, h->n_made, h->n_live, h->n_live * h->slot_bytes };
+    }
+    return heap_n_types - 1;
 }

@@ -15,10 +15,12 @@
  *                      SUSPECT --- nobody outside holds it --> DYING      (the collector holds it until every link is cut)
  *
  * Memory     slots of one type fill 64 KiB slabs (gc/heap.h); a two-pointer object takes 32 bytes and the slab's share.
- * Invariant  gcn is 0 outside a collection; type is valid from object_new() until the slot is free. [gc_check()]
+ * Invariant  gcn is 0 outside a collection, but for the pinned; type is valid from object_new() until the slot is free. [gc_check()]
  */
 #ifndef ORB_GC_OBJECT_H
 #define ORB_GC_OBJECT_H
+
+#include <stdnoreturn.h>
 
 #include "pool/mem.h"
 
@@ -65,12 +67,12 @@ struct object_type {
 
 enum object_flags { /* of struct object.flags */
     OBJECT_GENERATION = 3,    /* 0 = not tracked (acyclic or frozen), 1 = young, 2 = middle, 3 = old */
-    OBJECT_MARKED = 4,        /* inside a collection */
+    OBJECT_UNCOLLECTABLE = 4, /* an OBJECT_ORDERED one that the last look at it found in a garbage cycle */
     OBJECT_FINALIZED = 8,     /* finalize has run */
     OBJECT_PINNED = 16,       /* the collector takes it for held from outside: object_pin() */
     OBJECT_HAS_WEAK = 32,     /* a weak cell points here */
-    OBJECT_IN_DOOM = 64,      /* inside a collection or a teardown */
-    OBJECT_DYING = 128
+    OBJECT_FOUND = 64,        /* inside a collection: uncollectable, and not known to be before */
+    OBJECT_DYING = 128        /* from refs = 0 on: its weak references read NULL */
 };
 
 struct object { /* 16 bytes */
@@ -79,7 +81,7 @@ struct object { /* 16 bytes */
     uint8_t flags;            /* enum object_flags */
     uint8_t age;              /* full collections survived, saturating */
     uint32_t site;            /* 20 bits of site id, 12 bits of birth epoch (gc_epoch()) */
-    uint32_t gcn;             /* references from inside, while a collection counts */
+    uint32_t gcn;             /* references from inside, while a collection counts; a pinned one's pins; a dying one's link */
 };
 _Static_assert(sizeof(struct object) == 16, "the header is 16 bytes");
 
@@ -142,8 +144,8 @@ bool object_is(const struct object *o, const struct object_type *type);
 #define CHECK_OBJECT(ptr, expected_type) CHECK((ptr) != NULL && object_is(&(ptr)->object, (expected_type)))
 
 void object_make_immortal(struct object *o); /* lives until the process ends; uncounted from now on */
-void object_pin(struct object *o);           /* nests up to 2^16; what C code holds by address alone */
-void object_unpin(struct object *o);
+void object_pin(struct object *o);           /* one reference more; nests up to 2^16; what C code holds by address alone */
+void object_unpin(struct object *o);         /* gives that reference back: it may die now */
 
 const struct object_type *object_type_of(const struct object *o); /* BORROWED */
 const struct object_site *object_site_of(const struct object *o); /* BORROWED */

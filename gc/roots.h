@@ -2,7 +2,7 @@
  *
  * Counting and collecting need no roots. They are there to explain: the shortest chain from an object to a root says who
  * holds it, and at a safe point   refs = references from objects + references from roots   must be true of every object;
- * a surplus names a missing unref.
+ * a surplus names a missing unref, a deficit a missing ref.
  *
  * Two kinds: one reference (a static, a field of a struct that lives long), or a walk over many (a table, a list of jobs).
  * Ownership  the struct is embedded in its owner, who removes it before he goes.
@@ -30,7 +30,7 @@ struct gc_unexplained {
     struct object *object;         /* BORROWED */
     int64_t surplus;               /* refs - references from objects - references from roots - pins */
 };
-/* At a safe point: at most max of them are written, those with the largest surplus; returns how many there are, or ORB_ENOMEM. */
+/* At a safe point: at most max of them are written, those with the largest surplus; returns how many there are. */
 int64_t gc_unexplained(struct gc_unexplained *out, size_t max);
 
 #endif

@@ -27,7 +27,7 @@ struct weak {
 struct weak_cell { /* private, here for weak_peek() */
     struct object *target;
     uint32_t refs;
-    uint32_t next; /* free list; or the first watcher */
+    uint32_t next; /* free list; or the first of those who want to know of the death */
 };
 extern struct weak_cell *weak_cells;
 
@@ -56,14 +56,15 @@ void weak_stats(struct weak_stats *out);
 /* A callback at an object's end. Embedded in the watcher's owner, who outlives it or stops it. */
 struct weak_watch {
     struct list node;
-    uint32_t cell;
+    uint32_t cell, note;
     void (*on_death)(struct weak_watch *w, void *arg);
     void *arg;
 };
 int weak_watch_start(struct weak_watch *w, struct object *o, void (*on_death)(struct weak_watch *, void *), void *arg) ORB_MUST_USE;
 void weak_watch_stop(struct weak_watch *w); /* also after it ran, and when zeroed */
 
-/* finalize(o, fn, arg): fn(arg) once, when o dies or at gc_fini(), whichever comes first (newest first), unless detached. */
+/* finalize(o, fn, arg): fn(arg) once, when o dies or at gc_fini(), whichever comes first (newest first), unless detached. The
+ * pointer is valid until fn is called. */
 struct weak_finalizer;
 struct weak_finalizer *weak_finalize(struct object *o, void (*fn)(void *arg), void *arg) ORB_MUST_USE; /* BORROWED; NULL: no memory */
 void weak_finalizer_detach(struct weak_finalizer **f);

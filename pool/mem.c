@@ -1,4 +1,5 @@
 #include "pool/mem.h"
+#include "pool/slab_table.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -232,6 +233,35 @@ is_over_limit(enum mem_domain d, size_t n_bytes)
     return limit != 0 && live_bytes(d) + n_bytes > limit;
 }
 
+bool
+mem_has_room(enum mem_domain d, size_t n_bytes)
+{
+    if (!is_over_limit(d, n_bytes))
+        return true;
+    atomic_fetch_add_explicit(&domains[d].n_failed, 1, memory_order_relaxed);
+    return false;
+}
+
+void
+slab_count_live(enum mem_domain d, ptrdiff_t n_bytes)
+{
+    if (n_bytes >= 0)
+        count_alloc(slot_of_thread(), d, (size_t)n_bytes);
+    else
+        count_free(slot_of_thread(), d, (size_t)-n_bytes);
+}
+
+void
+slab_set_walk(size_t (*walk)(enum mem_domain domain))
+{
+}
+
+void
+mem_tick(uint64_t now_ms)
+{
+    slab_decay(now_ms, false);
+}
+
 static bool
 may_not(enum mem_domain d, size_t n_bytes)
 {
@@ -245,6 +275,24 @@ refuse(enum mem_domain d)
 {
     atomic_fetch_add_explicit(&domains[d].n_failed, 1, memory_order_relaxed);
     return NULL;
+}
+
+bool
+slab_try_live(enum mem_domain d, size_t n_bytes)
+{
+    if (may_not(d, n_bytes))
+        return refuse(d) != NULL;
+    count_alloc(slot_of_thread(), d, n_bytes);
+    return true;
+}
+
+void
+slab_count_dead(enum mem_domain d, size_t n_bytes, uint64_t n_blocks)
+{
+    struct count *c = &slot_of_thread()->counts[d];
+
+    atomic_fetch_add(&c->n_frees, n_blocks);
+    atomic_fetch_sub(&c->live_bytes, n_bytes);
 }
 
 static void *
@@ -365,6 +413,7 @@ void
 mem_stats(enum mem_domain domain, struct mem_stats *out)
 {
     const struct domain *d = &domains[domain];
+    struct slab_totals blocks;
 
     CHECK(domain < MEM_N_DOMAINS);
     *out = (struct mem_stats){
@@ -374,6 +423,8 @@ mem_stats(enum mem_domain domain, struct mem_stats *out)
         .soft_limit_bytes = d->soft_limit_bytes,
         .hard_limit_bytes = d->hard_limit_bytes,
     };
+    slab_totals(domain, &blocks);
+    out->slab_bytes = (blocks.n_in_use + blocks.n_empty) * SLAB_BYTES;
     out->peak_bytes = ORB_MAX(out->peak_bytes, out->live_bytes);
     for (unsigned i = 0, n = n_slots; i < n; i++) {
         out->n_allocs += slots[i].counts[domain].n_allocs;
@@ -418,6 +469,7 @@ mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes)
 void
 mem_purge(void)
 {
+    slab_decay(0, true);
 #ifdef ORB_HAVE_JEMALLOC
     mallctl("arena.4096.purge", NULL, NULL, NULL, 0); /* 4096 = MALLCTL_ARENAS_ALL */
 #else

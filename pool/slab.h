@@ -24,5 +24,11 @@ void *slab_block_get(enum mem_domain domain) ORB_MUST_USE; /* NEW; contents are 
 void slab_block_put(enum mem_domain domain, void *block);
 /* gc/ counts what lives inside its blocks here: bytes and blocks of memory, +1 or -1 allocation. */
 void slab_count_live(enum mem_domain domain, ptrdiff_t n_bytes);
+/* +1 allocation of n_bytes, unless the domain's hard limit or a test's failure refuses it: then false, and nothing is counted. */
+bool slab_try_live(enum mem_domain domain, size_t n_bytes) ORB_MUST_USE;
+/* Many at once have gone. */
+void slab_count_dead(enum mem_domain domain, size_t n_bytes, uint64_t n_blocks);
+/* What mem_verify() compares that count with: the live bytes that gc/ finds when it walks its blocks. */
+void slab_set_walk(size_t (*live_bytes)(enum mem_domain domain));
 
 #endif
