@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "gc/collect.h"
-#include "gc/heap.h"
+#include "gc/heap_slab.h"
 
 /* While counting, rows stand in the order of their first object, and a small hash table leads from (type, site) to the row.
  * Slots of a slab are of one type and neighbours often of one site, so the row of the object before is tried first. */
@@ -168,7 +168,7 @@ add_up(struct census *c)
         struct census_row *r = &c->rows[i];
         uint64_t n = census_row_count(r);
 
-        r->bytes = n * heap_slot_bytes(r->type);
+        r->bytes = n * heap_types[r->type->id].slot_bytes;
         c->n_objects += n;
         c->bytes += r->bytes;
         c->owned_bytes += r->owned_bytes;

@@ -1,5 +1,7 @@
 #include "gc/graph_tables.h"
 
+#include "gc/heap_slab.h"
+
 /* Free slots have an index as well, so a heap with many of them is refused later than by its objects alone. */
 #define MAX_INDEX (4u * GRAPH_MAX_OBJECTS)
 
@@ -14,7 +16,7 @@ graph_size_of(const struct object *o)
 {
     const struct object_type *type = object_type_of(o);
 
-    return heap_slot_bytes(type) + (type->owned_bytes == NULL ? 0 : type->owned_bytes(o));
+    return heap_types[type->id].slot_bytes + (type->owned_bytes == NULL ? 0 : type->owned_bytes(o));
 }
 
 /* ---- held from outside ---- */
