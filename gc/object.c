@@ -66,7 +66,7 @@ finalize_lives(struct object *o, const struct object_type *t)
     o->flags = (uint8_t)((o->flags & ~OBJECT_DYING) | OBJECT_FINALIZED);
     o->refs = 1;
     t->finalize(o);
-    if (--o->refs > 0) {
+    if (o->refs == OBJECT_IMMORTAL_REFS || --o->refs > 0) {
         n_resurrected++;
         object_candidates[o->flags & OBJECT_GENERATION]++;
         return true;
