@@ -306,7 +306,7 @@ graph_dominators_find(struct graph_dominators *d)
     struct walk w;
     struct edges e = { .n = 0 };
     struct forest f = { .parents = NULL };
-    int err = graph_check_size();
+    int err = heap_n_objects() > GRAPH_MAX_OBJECTS_OF_TOP ? ORB_ETOOBIG : graph_check_size();
 
     if (err == 0)
         err = walk_init(&w);

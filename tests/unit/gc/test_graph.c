@@ -273,10 +273,43 @@ TEST(graph__a_chain_of_a_million_needs_no_stack)
     object_unref(&head);
 }
 
+TEST(graph__refuses_a_heap_that_would_stop_a_worker_for_long)
+{
+    static struct object_site site = { "dir/file.c", "f", 3, 0 };
+    static struct object_type small = { .name = "small", .object_bytes = sizeof(struct object) + 16, .flags = OBJECT_ACYCLIC };
+    struct object **all = mem_array(MEM_DEFAULT, GRAPH_MAX_OBJECTS + 1, sizeof *all), **found;
+    struct graph_picture p = { .max_depth = 1 };
+    struct graph_retainer *top;
+    struct graph_retained *rows;
+    struct graph_chain c;
+    struct buf b;
+    uint64_t bytes;
+    size_t n;
+
+    buf_init(&b, MEM_DEFAULT, BUF_NO_CEILING);
+    for (uint32_t i = 0; i <= GRAPH_MAX_OBJECTS; i++) {
+        all[i] = object_new(&small, &site);
+        if (i == GRAPH_MAX_OBJECTS_OF_TOP) {
+            assert_int_equal(graph_retained_top(1, &top, &n), ORB_ETOOBIG);
+            assert_int_equal(graph_retained_of(all[i], &bytes), 0);
+        }
+    }
+    assert_int_equal(graph_referrers(all[0], &found, &n), ORB_ETOOBIG);
+    assert_int_equal(graph_chain(all[0], &c), ORB_ETOOBIG);
+    assert_int_equal(graph_retained_of(all[0], &bytes), ORB_ETOOBIG);
+    assert_int_equal(graph_retained_by_type(&rows, &n), ORB_ETOOBIG);
+    assert_int_equal(graph_dot(&p, &b), ORB_ETOOBIG);
+    assert_int_equal(b.n, 0);
+    for (uint32_t i = 0; i <= GRAPH_MAX_OBJECTS; i++)
+        object_unref(&all[i]);
+    mem_free(MEM_DEFAULT, all);
+}
+
 TESTS(T(graph__referents_are_what_it_refers_to_once_for_each_reference), T(graph__a_chain_names_its_root),
       T(graph__a_chain_without_a_root_starts_where_a_reference_is_unaccounted_for),
       T(graph__a_root_is_preferred_to_a_shorter_chain_from_nowhere_known), T(graph__a_pin_is_a_root_by_that_name),
       T(graph__garbage_that_waits_for_the_collector_is_called_so),
       T(graph__what_two_hold_together_neither_retains_but_their_type_does),
       T(graph__the_largest_retainers_come_first_with_what_they_hang_from),
-      T(graph__retained_by_type_knows_more_than_63_types), T(graph__a_chain_of_a_million_needs_no_stack))
+      T(graph__retained_by_type_knows_more_than_63_types), T(graph__a_chain_of_a_million_needs_no_stack),
+      T(graph__refuses_a_heap_that_would_stop_a_worker_for_long))
