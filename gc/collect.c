@@ -298,14 +298,15 @@ gc_collect(unsigned generation)
     run_trial(&t, &r);
     floating_bytes = owned_bytes(&t);
     end_doomed(&t, &r);
+    object_defer_deaths(false); /* of survivors that only the doomed held */
+    r.n_uncollectable = settle_ordered(&t);
     heap.is_collecting = false;
     heap_give_surplus(generation == 2 ? 0 : 1);
-    object_defer_deaths(false);
-    r.n_uncollectable = settle_ordered(&t);
     r.pause_ns = gc_now_ns() - started_ns;
     gc_note_collection(generation, t.n_members, floating_bytes + r.collected_bytes, &r);
     if (gc_is_checking())
         gc_check();
+    weak_run_callbacks();
     gc_call_back(generation, &r);
     return r;
 }
