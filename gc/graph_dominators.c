@@ -19,7 +19,7 @@ struct walk {
     uint32_t *numbers;  /* by heap index; 0 = not visited */
     uint32_t *parents;  /* by heap index: a number */
     uint32_t *above, *below; /* by heap index, the stack's neighbours; entry n_indices is its end; NONE = not in it */
-    uint32_t *indices;  /* by number */
+    struct object **objects; /* by number */
     uint64_t *is_held;  /* bits by heap index */
     uint32_t n, n_indices, from;
 };
@@ -31,7 +31,7 @@ walk_fini(struct walk *w)
     MEM_FREE(MEM_OBJ, &w->parents);
     MEM_FREE(MEM_OBJ, &w->above);
     MEM_FREE(MEM_OBJ, &w->below);
-    MEM_FREE(MEM_OBJ, &w->indices);
+    MEM_FREE(MEM_OBJ, &w->objects);
     MEM_FREE(MEM_OBJ, &w->is_held);
 }
 
@@ -45,9 +45,9 @@ walk_init(struct walk *w)
                         .parents = mem_array(MEM_OBJ, n, sizeof(uint32_t)),
                         .above = mem_array(MEM_OBJ, n + 1, sizeof(uint32_t)),
                         .below = mem_array(MEM_OBJ, n + 1, sizeof(uint32_t)),
-                        .indices = mem_array(MEM_OBJ, heap_n_objects() + 1, sizeof(uint32_t)),
+                        .objects = mem_array(MEM_OBJ, heap_n_objects() + 1, sizeof(struct object *)),
                         .is_held = mem_array(MEM_OBJ, n / 64 + 1, sizeof(uint64_t)) };
-    if (w->numbers == NULL || w->parents == NULL || w->above == NULL || w->below == NULL || w->indices == NULL
+    if (w->numbers == NULL || w->parents == NULL || w->above == NULL || w->below == NULL || w->objects == NULL
         || w->is_held == NULL) {
         walk_fini(w);
         return ORB_ENOMEM;
@@ -104,12 +104,12 @@ walk_run(struct walk *w)
         return err;
     while (w->below[w->n_indices] != w->n_indices) {
         uint32_t index = w->below[w->n_indices];
+        struct object *o = heap_at_index(index);
 
         stack_remove(w, index);
-        w->numbers[index] = ++w->n;
-        w->indices[w->n] = index;
-        w->from = w->n;
-        heap_each_reference(heap_at_index(index), push_reference, w);
+        w->numbers[index] = w->from = ++w->n;
+        w->objects[w->n] = o;
+        heap_each_reference(o, push_reference, w);
     }
     return 0;
 }
@@ -157,7 +157,7 @@ edges_find(struct edges *e, const struct walk *w)
     if (e->ends == NULL)
         return ORB_ENOMEM;
     for (uint32_t v = 1; v <= w->n; v++)
-        heap_each_reference(heap_at_index(w->indices[v]), count_edge, e);
+        heap_each_reference(w->objects[v], count_edge, e);
     if (e->n < NONE)
         e->sources = mem_array(MEM_OBJ, e->n, sizeof(uint32_t));
     if (e->sources == NULL) {
@@ -172,7 +172,7 @@ edges_find(struct edges *e, const struct walk *w)
     }
     for (uint32_t v = 1; v <= w->n; v++) {
         e->from = v;
-        heap_each_reference(heap_at_index(w->indices[v]), write_edge, e);
+        heap_each_reference(w->objects[v], write_edge, e);
     }
     return 0;
 }
@@ -216,7 +216,7 @@ forest_init(struct forest *f, const struct walk *w)
         }
     }
     for (uint32_t v = 0; v < n; v++) {
-        f->parents[v] = v == 0 ? 0 : w->parents[w->indices[v]];
+        f->parents[v] = v == 0 ? 0 : w->parents[heap_index(w->objects[v])];
         f->semis[v] = f->labels[v] = v;
         f->ancestors[v] = NONE;
     }
@@ -283,7 +283,8 @@ static void
 link_all(struct forest *f, const struct walk *w, const struct edges *e)
 {
     for (uint32_t v = w->n; v > 0; v--) {
-        uint32_t index = w->indices[v], parent = f->parents[v];
+        size_t index = heap_index(w->objects[v]);
+        uint32_t parent = f->parents[v];
 
         find_semidominator(f, e, v);
         if ((w->is_held[index / 64] & 1ull << (index % 64)) != 0)
@@ -322,8 +323,9 @@ graph_dominators_find(struct graph_dominators *d)
         err = forest_init(&f, &w);
     if (err == 0) {
         link_all(&f, &w, &e);
-        *d = (struct graph_dominators){ w.n, w.indices, f.dominators };
-        w.indices = f.dominators = NULL;
+        *d = (struct graph_dominators){ w.n, w.objects, f.dominators };
+        w.objects = NULL;
+        f.dominators = NULL;
     }
     walk_fini(&w);
     edges_fini(&e);
@@ -334,7 +336,7 @@ graph_dominators_find(struct graph_dominators *d)
 void
 graph_dominators_fini(struct graph_dominators *d)
 {
-    MEM_FREE(MEM_OBJ, &d->indices);
+    MEM_FREE(MEM_OBJ, &d->objects);
     MEM_FREE(MEM_OBJ, &d->dominators);
     d->n = 0;
 }

@@ -13,7 +13,7 @@
 
 struct graph_dominators {
     uint32_t n;           /* objects that are reached; numbers 1 to n in depth-first order, 0 is the outside */
-    uint32_t *indices;    /* by number: heap index */
+    struct object **objects; /* by number */
     uint32_t *dominators; /* by number; dominators[v] < v */
 };
 int graph_dominators_find(struct graph_dominators *d) ORB_MUST_USE;

@@ -25,7 +25,7 @@ graph_retained_of(struct object *o, uint64_t *bytes)
     graph_flood_add(&f, o);
     graph_flood_run(&f);
     for (size_t i = n_without; i < f.n_queued; i++)
-        sum += graph_size_of(heap_at_index(f.queue[i]));
+        sum += graph_size_of(f.queue[i]);
     *bytes = sum;
 done:
     graph_flood_fini(&f);
@@ -47,7 +47,7 @@ done:
 struct spread {
     uint64_t *masks;      /* by heap index */
     uint64_t *is_queued;  /* bits by heap index */
-    uint32_t *queue;      /* a ring of n_slots heap indices */
+    struct object **queue; /* a ring of n_slots */
     size_t n_slots, head, n_queued;
     unsigned first_type;  /* the id that bit 0 stands for */
     uint64_t from;        /* the mask of the object whose references are followed */
@@ -96,7 +96,7 @@ narrow(struct spread *s, struct object *o, uint64_t mask)
         return;
     s->is_queued[index / 64] |= queued;
     at = s->head + s->n_queued++;
-    s->queue[at < s->n_slots ? at : at - s->n_slots] = (uint32_t)index;
+    s->queue[at < s->n_slots ? at : at - s->n_slots] = o;
 }
 
 static void
@@ -122,13 +122,14 @@ spread_run(struct spread *s)
     s->head = s->n_queued = 0;
     err = graph_each_held(narrow_held, s);
     while (err == 0 && s->n_queued > 0) {
-        uint32_t index = s->queue[s->head];
+        struct object *o = s->queue[s->head];
+        size_t index = heap_index(o);
 
         s->head = s->head + 1 < s->n_slots ? s->head + 1 : 0;
         s->n_queued--;
         s->is_queued[index / 64] &= ~(1ull << (index % 64));
         s->from = s->masks[index];
-        heap_each_reference(heap_at_index(index), narrow_reference, s);
+        heap_each_reference(o, narrow_reference, s);
     }
     return err;
 }

@@ -34,7 +34,7 @@ sum_up(const struct graph_dominators *d, struct sum *sums)
     for (uint32_t v = d->n; v > 0; v--) {
         struct sum *up = &sums[d->dominators[v]];
 
-        sums[v].bytes += graph_size_of(heap_at_index(d->indices[v]));
+        sums[v].bytes += graph_size_of(d->objects[v]);
         sums[v].n++;
         up->bytes += sums[v].bytes;
         up->n += sums[v].n;
@@ -46,8 +46,7 @@ pick(const struct graph_dominators *d, const struct sum *sums, struct best *best
 {
     for (uint32_t v = 1; v <= d->n; v++) {
         uint32_t up = d->dominators[v];
-        struct graph_retainer r = { heap_at_index(d->indices[v]), up == 0 ? NULL : heap_at_index(d->indices[up]), sums[v].n,
-                                    sums[v].bytes };
+        struct graph_retainer r = { d->objects[v], up == 0 ? NULL : d->objects[up], sums[v].n, sums[v].bytes };
 
         keep_if_better(best, &r);
     }

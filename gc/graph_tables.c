@@ -134,7 +134,7 @@ reach(struct graph_flood *f, struct object *o, uint32_t parent)
     if (f->parents[index] != 0)
         return;
     f->parents[index] = parent;
-    f->queue[f->n_queued++] = (uint32_t)index;
+    f->queue[f->n_queued++] = o;
     if (o == f->until)
         f->is_found = true;
 }
@@ -157,7 +157,9 @@ void
 graph_flood_run(struct graph_flood *f)
 {
     while (f->n_done < f->n_queued && !f->is_found) {
-        f->from = f->queue[f->n_done++];
-        heap_each_reference(heap_at_index(f->from), follow, f);
+        struct object *o = f->queue[f->n_done++];
+
+        f->from = (uint32_t)heap_index(o);
+        heap_each_reference(o, follow, f);
     }
 }

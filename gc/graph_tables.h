@@ -27,9 +27,9 @@ int graph_each_held(heap_each_fn *each, void *arg) ORB_MUST_USE;
 /* A breadth-first search along references. */
 struct graph_flood {
     uint32_t *parents;    /* by heap index: 0 = not reached; GRAPH_SOURCE, GRAPH_BARRED, or the parent's index + 1 */
-    uint32_t *queue;      /* heap indices, in the order in which they were reached */
+    struct object **queue; /* in the order in which they were reached; pointers, since heap_at_index() searches */
     size_t n_queued, n_done;
-    uint32_t from;        /* whose references are being followed: what becomes the parent */
+    uint32_t from;        /* the heap index of the one whose references are followed: becomes the parent */
     const struct object *until; /* stops when this one is reached; may be NULL */
     bool is_found;
 };
