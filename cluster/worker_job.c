@@ -356,7 +356,7 @@ read_body(struct job *j, struct record *r)
     else if (j->outcome == OUTCOME_OK)
         err = is_sitemap(j) ? parse_sitemap(j, r) : parse_html(j, r);
     else if (j->page->status / 100 == 2 && j->page->body.n > 0 && parse_body(j) != 0) /* broke off: may what came be kept? */
-        parsed_reset(&w->parsed);
+        parsed_reset(&j->worker->parsed);
     if (err != 0) {
         j->outcome = OUTCOME_TOO_MUCH_MEMORY;
         r->n_links = 0;
