@@ -312,14 +312,6 @@ write_stats(struct worker *w)
     stats_write(w->stats_page, s);
 }
 
-/* A parser's pool is made at its first use. */
-static void
-tick_pool(struct pool *pool)
-{
-    if (pool != NULL)
-        pool_tick(pool);
-}
-
 static void
 on_tick(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -327,10 +319,8 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
 
     if (!w->has_conf)
         return;
-    mux_tick(w->mux);
-    decode_tick();
-    tick_pool(parse_pool());
-    tick_pool(html_pool());
+    pool_tick_all(worker_now_ms(w));
+    mem_tick(worker_now_ms(w));
     worker_sweep_leases(w);
     write_stats(w);
     if (w->n_storing > 0)

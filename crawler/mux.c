@@ -413,7 +413,8 @@ mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
                                                            .reset = fetch_handle_reset,
                                                            .destroy = fetch_handle_destroy,
                                                            .arg = mux,
-                                                           .floor = 1 });
+                                                           .floor = 1,
+                                                           .lease_ms = 2 * (uint64_t)conf->limits.timeout_ms });
     if (err != 0)
         goto fail;
     *out = mux;
@@ -461,11 +462,4 @@ mux_stats(const struct mux *mux, struct mux_stats *out)
 {
     CHECK_IS(mux, MUX_MAGIC);
     *out = mux->stats;
-}
-
-void
-mux_tick(struct mux *mux)
-{
-    CHECK_IS(mux, MUX_MAGIC);
-    pool_tick(mux->handles);
 }

@@ -60,6 +60,7 @@ bool gc_safe_point(void);
 void gc_set_thresholds(const unsigned thresholds[GC_GENERATIONS]); /* new objects, then collections of the one below; 0 = never */
 void gc_thresholds(unsigned thresholds[GC_GENERATIONS]);           /* 2000, 10, 10 at start */
 void gc_set_floating_limit(uint64_t bytes);                        /* 16 MiB at start */
+uint64_t gc_floating_estimate(void);                               /* of garbage that waits, at most the live bytes */
 void gc_enable(bool is_enabled);                                   /* of gc_safe_point(); gc_collect() always works */
 
 /* Everything tracked leaves the generations (a start's tables that will live as long as the process) and comes back old. */
@@ -96,8 +97,8 @@ uint32_t gc_age_s(const struct object *o); /* to GC_EPOCH_S; at most 2 h, which 
 void gc_check(void);
 void gc_set_check(bool is_checking); /* after every collection: --check-heap */
 
-/* At the end of a process: finalizers, a full collection, then every slab goes back. Returns how many objects were still alive:
- * they were leaked, or are held by statics. */
+/* At the end of a process: finalizers, a full collection, then every slab without objects goes back. Returns how many mortal
+ * objects are still alive: they were leaked, or are held by statics. */
 size_t gc_fini(void);
 
 #endif

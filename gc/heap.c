@@ -1,4 +1,4 @@
-#include "gc/heap_slab.h"
+#include "gc/object_internal.h"
 
 /* Slots are found by the live bitmap, lowest address first: what is made together lies together, also in a slab that many
  * have died in, and a dead object's slot is not touched until it is needed again.
@@ -6,7 +6,7 @@
  *   (pool's block) --slab_make--> HAS ROOM  <--------------->  FULL
  *        ^                         | in its type's rooms        in no list but heap.slabs
  *        |                         v  last object dies
- *        +--slab_give_back------ EMPTY (one a type is kept until heap_trim)
+ *        +--slab_give_back------ EMPTY (one a type is kept until heap_give_surplus(0))
  *
  * Under ASan a free slot is poisoned, and is not used again before the search has gone once through its slab. */
 
@@ -135,14 +135,15 @@ slab_give_back(struct heap_slab *s)
     table_put(s);
 }
 
-void
-heap_slab_changed(struct heap_slab *s, unsigned n_freed)
+/* n_freed objects of s have gone. */
+static void
+changed(struct heap_slab *s, unsigned n_freed)
 {
     struct heap_type *t = s->of;
 
-    if (n_freed > 0 && s->n_live + n_freed == s->n_slots)
+    if (s->n_live + n_freed == s->n_slots)
         list_push_back(&t->rooms, &s->rooms);
-    if (s->n_live > 0 || n_freed == 0)
+    if (s->n_live > 0)
         return;
     t->n_empty++;
     if (t->n_empty > 1 && !heap.is_collecting)
@@ -150,16 +151,35 @@ heap_slab_changed(struct heap_slab *s, unsigned n_freed)
 }
 
 void
-heap_trim(void)
+heap_give_surplus(unsigned n_kept)
 {
-    for (unsigned i = 1; i < heap_n_types; i++)
-        LIST_EACH_SAFE(node, &heap_types[i].rooms) {
+    for (unsigned i = 1; i < heap_n_types; i++) {
+        struct heap_type *t = &heap_types[i];
+
+        if (t->n_empty <= n_kept)
+            continue;
+        LIST_EACH_SAFE(node, &t->rooms) {
             struct heap_slab *s = LIST_ELEMENT(node, struct heap_slab, rooms);
 
-            if (s->n_live == 0)
+            if (s->n_live == 0 && t->n_empty > n_kept)
                 slab_give_back(s);
         }
+    }
     tables_trim();
+}
+
+/* What mem_verify() compares the counters with: what the bitmaps say. */
+static size_t
+walk_live_bytes(enum mem_domain domain)
+{
+    size_t sum = domain == MEM_OBJ ? weak_live_bytes() : 0;
+
+    if (domain != MEM_OBJ)
+        return 0;
+    HEAP_EACH_SLAB(s)
+        for (unsigned w = 0; w < s->n_words; w++)
+            sum += (size_t)__builtin_popcountll(s->live[w]) * s->slot_bytes;
+    return sum;
 }
 
 /* ---- slots -------------------------------------------------------------------------------------------------------- */
@@ -171,6 +191,7 @@ heap_register(struct object_type *t)
     uint32_t used = t->object_bytes;
 
     CHECK(heap_n_types < HEAP_MAX_TYPES);
+    slab_set_walk(walk_live_bytes);
     CHECK(used >= sizeof(struct object) && used <= OBJECT_MAX_BYTES);
     for (unsigned i = 0; i < t->n_pointers; i++)
         CHECK(t->pointer_offsets[i] % sizeof(void *) == 0 && t->pointer_offsets[i] + sizeof(void *) <= used);
@@ -241,6 +262,7 @@ heap_slot_get(struct heap_type *t)
     t->n_made++;
     t->n_live++;
     heap.n_live++;
+    heap.live_bytes += t->slot_bytes;
     if (t->type->flags & OBJECT_ACYCLIC) {
         heap.n_in[0]++;
         return o;
@@ -269,6 +291,7 @@ heap_slot_put(struct object *o)
         s->frozen[slot / 64] &= ~bit;
     heap.n_in[generation]--;
     heap.n_live--;
+    heap.live_bytes -= s->slot_bytes;
     s->of->n_live--;
     s->n_live--;
     if (!HEAP_POISONS && slot / 64 < s->free_word)
@@ -277,7 +300,23 @@ heap_slot_put(struct object *o)
     o->type = 0;
     HEAP_POISON(o, s->slot_bytes);
     slab_count_live(MEM_OBJ, -(ptrdiff_t)s->slot_bytes);
-    heap_slab_changed(s, 1);
+    changed(s, 1);
+}
+
+void
+heap_count_freed(struct heap_slab *s, unsigned n, unsigned n_young, unsigned n_middle)
+{
+    size_t n_bytes = (size_t)n * s->slot_bytes;
+
+    heap.n_in[HEAP_YOUNG] -= n_young;
+    heap.n_in[HEAP_MIDDLE] -= n_middle;
+    heap.n_in[HEAP_OLD] -= n - n_young - n_middle;
+    heap.n_live -= n;
+    heap.live_bytes -= n_bytes;
+    s->of->n_live -= n;
+    s->n_live = (uint16_t)(s->n_live - n);
+    slab_count_dead(MEM_OBJ, n_bytes, n);
+    changed(s, n);
 }
 
 void
@@ -350,16 +389,6 @@ uint64_t
 heap_n_objects(void)
 {
     return heap.n_live;
-}
-
-size_t
-heap_live_bytes(void)
-{
-    size_t sum = 0;
-
-    for (unsigned i = 1; i < heap_n_types; i++)
-        sum += (size_t)heap_types[i].n_live * heap_types[i].slot_bytes;
-    return sum;
 }
 
 static struct heap_slab *numbered[HEAP_MAX_SLABS]; /* by base_index, ascending; touched as far as there are slabs */

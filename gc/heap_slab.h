@@ -72,7 +72,7 @@ struct heap {
     struct list slabs;          /* all */
     struct list recent[2];
     size_t n_slabs;
-    uint64_t n_live;
+    uint64_t n_live, live_bytes; /* bytes of slots */
     uint64_t n_in[4];           /* objects by generation; [0] acyclic, frozen and pinned */
     bool is_numbered;           /* base_index holds */
     bool is_collecting;         /* no slab goes back meanwhile */
@@ -152,10 +152,10 @@ heap_pointer(const struct object_type *t, const struct object *o, unsigned i)
 void heap_register(struct object_type *t);
 struct object *heap_slot_get(struct heap_type *t) ORB_MUST_USE; /* NEW: zeroed, live, young unless acyclic; NULL: no memory */
 void heap_slot_put(struct object *o);      /* its header is wiped, its slab may go back */
-void heap_slab_changed(struct heap_slab *s, unsigned n_freed); /* n of its objects have gone: rooms, empties */
+/* The same for n objects of s whose bits are zero and whose headers are wiped already. */
+void heap_count_freed(struct heap_slab *s, unsigned n, unsigned n_young, unsigned n_middle);
 void heap_set_generation(struct object *o, unsigned generation); /* 0: out of the collector's sight; acyclic ones stay there */
 void heap_list_recent(struct heap_slab *s, unsigned generation);
-void heap_trim(void);                      /* every empty slab goes back */
-size_t heap_live_bytes(void);              /* of slots */
+void heap_give_surplus(unsigned n_kept);   /* empty slabs go back; of each type at most n_kept stay */
 
 #endif

@@ -73,8 +73,8 @@ put(enum mem_domain d, void *p)
     }
     slab = slab_of(p);
     CHECK(slab->domain == d);
-    if (__builtin_expect(slab->owner != s->number, 0)) {
-        CHECK(slab->owner < N_SLOTS);
+    if (__builtin_expect(COUNT_GET(&slab->owner) != s->number, 0)) {
+        CHECK(COUNT_GET(&slab->owner) < N_SLOTS);
         put_foreign(d, slab, p);
         return;
     }

@@ -1,5 +1,6 @@
-#include "pool/mem_small.h"
+#include "pool/buf_ring.h"
 #include "pool/mem_large.h"
+#include "pool/mem_small.h"
 
 #include <pthread.h>
 
@@ -230,6 +231,8 @@ mem_stats(enum mem_domain domain, struct mem_stats *out)
     out->slab_bytes = (blocks.n_in_use + blocks.n_empty) * SLAB_BYTES;
     small = out->live_bytes - ORB_MIN(out->large_bytes, out->live_bytes);
     out->slack_bytes = blocks.touched_bytes - ORB_MIN(small, blocks.touched_bytes) + large_slack_bytes(domain);
+    if (domain == MEM_BUF)
+        out->slack_bytes += buf_ring_idle_bytes();
 }
 
 size_t

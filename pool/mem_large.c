@@ -248,32 +248,22 @@ mem_start_background(void)
 
 /* ---- the same for both --------------------------------------------------------------------------------------------- */
 
-static void
-count_alloc(struct slot *s, enum mem_domain d, void *p, size_t n_bytes)
+void
+large_count(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, bool is_alloc)
 {
     struct count *c = &s->counts[d];
+    _Atomic size_t *large = is_alloc ? &c->large_alloc_bytes : &c->large_free_bytes;
 
     if (__builtin_expect(s == &slots[SLOT_SHARED], 0)) {
-        atomic_fetch_add(&c->large_alloc_bytes, n_bytes);
-        mem_count_shared(d, n_bytes, true);
+        atomic_fetch_add(large, n_bytes);
+        mem_count_shared(d, n_bytes, is_alloc);
         return;
     }
-    COUNT_ADD(&c->large_alloc_bytes, n_bytes);
-    mem_count_alloc(s, d, p, n_bytes);
-}
-
-static void
-count_free(struct slot *s, enum mem_domain d, size_t n_bytes)
-{
-    struct count *c = &s->counts[d];
-
-    if (__builtin_expect(s == &slots[SLOT_SHARED], 0)) {
-        atomic_fetch_add(&c->large_free_bytes, n_bytes);
-        mem_count_shared(d, n_bytes, false);
-        return;
-    }
-    COUNT_ADD(&c->large_free_bytes, n_bytes);
-    mem_count_free(s, d, n_bytes);
+    COUNT_ADD(large, n_bytes);
+    if (is_alloc)
+        mem_count_alloc(s, d, p, n_bytes);
+    else
+        mem_count_free(s, d, n_bytes);
 }
 
 void *
@@ -282,7 +272,7 @@ large_alloc(struct slot *s, enum mem_domain d, size_t n_bytes, bool is_zeroed)
     void *p = get_block(s, d, n_bytes, is_zeroed);
 
     if (p != NULL)
-        count_alloc(s, d, p, set_aside(p, n_bytes));
+        large_count(s, d, p, set_aside(p, n_bytes), true);
     return p;
 }
 
@@ -293,14 +283,20 @@ large_realloc(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, size_t
 
     if (q == NULL)
         return NULL;
-    count_free(s, d, old_bytes);
-    count_alloc(s, d, q, set_aside(q, n_bytes));
+    large_count(s, d, p, old_bytes, false);
+    large_count(s, d, q, set_aside(q, n_bytes), true);
     return q;
 }
 
 void
 large_free(struct slot *s, enum mem_domain d, void *p, size_t n_bytes)
 {
-    count_free(s, d, n_bytes);
+    large_count(s, d, p, n_bytes, false);
     put_block(s, d, p, n_bytes);
+}
+
+void
+large_release(struct slot *s, enum mem_domain d, void *p)
+{
+    put_block(s, d, p, large_usable_bytes(p));
 }

@@ -12,6 +12,8 @@
 void *large_alloc(struct slot *s, enum mem_domain d, size_t n_bytes, bool is_zeroed);
 void *large_realloc(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, size_t old_bytes);
 void large_free(struct slot *s, enum mem_domain d, void *p, size_t n_bytes);
+void large_count(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, bool is_alloc); /* without doing it */
+void large_release(struct slot *s, enum mem_domain d, void *p);                              /* without counting it */
 size_t large_usable_bytes(const void *p);
 
 void large_retire(struct slot *s);   /* empties its caches: the thread ends, or is asked to */

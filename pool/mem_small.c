@@ -155,7 +155,7 @@ small_come_home(struct slot *s)
 void
 small_free_foreign(struct slab *slab, void *p)
 {
-    _Atomic(struct slab *) *called = &slots[slab->owner].called;
+    _Atomic(struct slab *) *called = &slots[COUNT_GET(&slab->owner)].called;
     uintptr_t old = atomic_load_explicit(&slab->foreign, memory_order_relaxed);
     struct slab *head;
 
@@ -187,7 +187,7 @@ new_slab(struct slot *s, enum mem_domain d, unsigned class)
     slab->block_bytes = class_bytes[class];
     slab->n_blocks = (uint16_t)(SLAB_BYTES / class_bytes[class]);
     slab->is_listed = false;
-    slab->owner = s->number;
+    atomic_store_explicit(&slab->owner, s->number, memory_order_relaxed);
     return slab;
 }
 

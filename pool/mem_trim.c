@@ -99,7 +99,7 @@ small_trim_own(struct slot *s)
     for (size_t i = 0, n = slab_n_used(); i < n; i++) {
         struct slab *slab = &slab_headers[i];
 
-        if (slab->owner == s->number && has[slab->domain])
+        if (COUNT_GET(&slab->owner) == s->number && has[slab->domain])
             give_free_pages(slab);
     }
 }

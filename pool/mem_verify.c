@@ -1,4 +1,5 @@
 /* mem_verify.c - do the counters tell the truth, and do the libraries use their domains? */
+#include "pool/buf_ring.h"
 #include "pool/mem_large.h"
 #include "pool/mem_small.h"
 
@@ -55,7 +56,7 @@ small_live_bytes(enum mem_domain d, bool *is_sound)
         if (slab->domain != d || slab->state == SLAB_FREE)
             continue;
         n_pages += slab->touched_pages - (size_t)__builtin_popcount(slab->given_pages);
-        if (slab->state == SLAB_IN_USE && slab->owner != SLAB_OF_NOBODY)
+        if (slab->state == SLAB_IN_USE && COUNT_GET(&slab->owner) != SLAB_OF_NOBODY)
             sum += n_live_blocks(slab, is_sound) * slab->block_bytes;
     }
     slab_totals(d, &totals);
@@ -75,6 +76,8 @@ agrees(enum mem_domain d)
     mem_stats(d, &s);
     if (!is_known)
         large = s.large_bytes;
+    else if (d == MEM_BUF)
+        large -= buf_ring_idle_bytes();
     return is_sound && large == s.large_bytes && s.live_bytes == small + large + (walk_objects != NULL ? walk_objects(d) : 0);
 }
 

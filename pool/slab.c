@@ -78,6 +78,7 @@ fresh_block(void)
             return NULL;
         n_open += STEP_BLOCKS;
     }
+    atomic_store_explicit(&slab_headers[n].owner, SLAB_OF_NOBODY, memory_order_relaxed); /* before others look at it */
     atomic_store_explicit(&n_used, n + 1, memory_order_release);
     return &slab_headers[n];
 }
@@ -110,7 +111,7 @@ slab_get(enum mem_domain domain)
     }
     if (s != NULL) {
         s->state = SLAB_IN_USE;
-        s->owner = SLAB_OF_NOBODY;
+        atomic_store_explicit(&s->owner, SLAB_OF_NOBODY, memory_order_relaxed);
         s->domain = (uint16_t)domain;
         s->next = s->prev = NULL;
         s->next_called = NULL;
@@ -133,7 +134,7 @@ slab_put(struct slab *s)
     d->n_in_use--;
     d->n_empty++;
     s->state = SLAB_EMPTY;
-    s->owner = SLAB_OF_NOBODY;
+    atomic_store_explicit(&s->owner, SLAB_OF_NOBODY, memory_order_relaxed);
     s->emptied_at_ms = clock_ms;
     s->prev = NULL;
     s->next = d->newest;
@@ -255,6 +256,6 @@ slab_block_put(enum mem_domain domain, void *block)
 
     CHECK(slab_has(block) && ((uintptr_t)block & (SLAB_BYTES - 1)) == 0);
     s = slab_of(block);
-    CHECK(s->domain == domain && s->owner == SLAB_OF_NOBODY);
+    CHECK(s->domain == domain && COUNT_GET(&s->owner) == SLAB_OF_NOBODY);
     slab_put(s);
 }

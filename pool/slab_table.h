@@ -32,7 +32,8 @@ struct slab {
     uint16_t wake_at;            /* slab_wake() when n_live falls to this */
     uint16_t domain;             /* enum mem_domain */
     uint16_t block_bytes;
-    uint8_t class, owner, state; /* owner: number of a slot, or SLAB_OF_NOBODY */
+    _Atomic uint8_t owner;       /* number of a slot, or SLAB_OF_NOBODY; others look at it in passing */
+    uint8_t class, state;
     bool is_listed;              /* among its owner's slabs with room */
     uint16_t n_blocks, n_carved; /* that fit; that were ever in `free` since the slab was taken */
     uint16_t given_pages;        /* bit per page that mem_purge() gave to the kernel */

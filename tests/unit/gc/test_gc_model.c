@@ -1,0 +1,592 @@
+/* The whole runtime against a model: a graph of numbers that is changed in step with the objects. Which objects must live is
+ * what the model reaches from its roots; gc_check() and gc_unexplained() look on after every collection.
+ *
+ * ROUNDS=n SEED=n test_gc_model: more rounds, or one that failed (its seed is printed). */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gc/collect.h"
+#include "gc/heap.h"
+#include "gc/roots.h"
+#include "gc/weak.h"
+#include "tests/support/support.h"
+
+#define N_RECORDS 400
+#define N_EDGES 4
+#define N_ROOTS 24
+#define N_WEAKS 32
+
+struct thing { /* of all types: their pointers differ in how the collector finds them */
+    struct object object;
+    struct object *edges[N_EDGES];
+    unsigned id;
+};
+
+struct record {
+    struct thing *thing;
+    unsigned id;               /* never used again; 0 = no record */
+    int edges[N_EDGES];        /* numbers of records, -1 = none */
+    unsigned n_pins;
+    bool is_reached, has_lost_weak, is_immortal;
+    bool has_watch;
+    struct weak_watch watch;
+};
+
+static struct record records[N_RECORDS];
+static int root_of[N_ROOTS];                  /* -1 = empty */
+static struct object *root_refs[N_ROOTS];
+static struct weak weaks[N_WEAKS];
+static int weak_of[N_WEAKS];
+static unsigned weak_id[N_WEAKS];
+static unsigned next_id, n_watch_calls;
+static struct weakmap *map;
+static struct weakset *set;
+static uint64_t random_state;
+static bool may_revive;
+
+static unsigned
+pick(unsigned n)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)((random_state >> 11) % n);
+}
+
+/* ---- types ------------------------------------------------------------------------------------------------------------ */
+
+static void thing_finalize(struct object *o);
+
+static void
+thing_visit(struct object *o, object_visit_fn *visit, void *arg)
+{
+    struct thing *t = (struct thing *)(void *)o;
+
+    for (int i = 0; i < N_EDGES; i++)
+        visit(&t->edges[i], arg);
+}
+
+static void
+thing_clear(struct object *o)
+{
+    struct thing *t = (struct thing *)(void *)o;
+
+    for (int i = 0; i < N_EDGES; i++)
+        object_unref(&t->edges[i]);
+}
+
+static unsigned n_released;
+
+static void
+thing_release(struct object *o)
+{
+    n_released++;
+}
+
+#define EDGE(i) (uint16_t)(offsetof(struct thing, edges) + (i) * sizeof(void *))
+static const uint16_t offsets[] = { EDGE(0), EDGE(1), EDGE(2), EDGE(3) };
+#define THING .object_bytes = sizeof(struct thing)
+#define FIXED .pointer_offsets = offsets, .n_pointers = N_EDGES
+static struct object_type types[] = {
+    { .name = "plain", THING, FIXED, .flags = OBJECT_WEAKABLE },
+    { .name = "released", THING, FIXED, .flags = OBJECT_WEAKABLE, .release = thing_release },
+    { .name = "visited", THING, .flags = OBJECT_WEAKABLE, .visit = thing_visit, .clear = thing_clear },
+    { .name = "final", THING, FIXED, .flags = OBJECT_WEAKABLE, .finalize = thing_finalize },
+    { .name = "large", .object_bytes = 5000, FIXED, .flags = OBJECT_WEAKABLE, .clear = thing_clear },
+    { .name = "ordered", THING, FIXED, .flags = OBJECT_WEAKABLE | OBJECT_ORDERED, .finalize = thing_finalize },
+    { .name = "leaf", THING, .flags = OBJECT_WEAKABLE | OBJECT_ACYCLIC, .release = thing_release },
+};
+#define ORDERED_TYPE 5
+#define LEAF_TYPE 6
+
+/* ---- the model -------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_alive(const struct record *r)
+{
+    struct thing *t = (struct thing *)(void *)heap_find((uintptr_t)r->thing);
+
+    return r->id != 0 && t != NULL && object_type_of(&t->object)->object_bytes >= sizeof *t && t->id == r->id;
+}
+
+static void
+reach(int i)
+{
+    static int stack[N_RECORDS * N_EDGES + N_RECORDS];
+    int n = 0;
+
+    for (stack[n++] = i; n > 0;) {
+        struct record *r = &records[stack[--n]];
+
+        if (r->is_reached)
+            continue;
+        r->is_reached = true;
+        for (int e = 0; e < N_EDGES; e++)
+            if (r->edges[e] >= 0)
+                stack[n++] = r->edges[e];
+    }
+}
+
+static void
+reach_all(void)
+{
+    for (int i = 0; i < N_RECORDS; i++)
+        records[i].is_reached = false;
+    for (int i = 0; i < N_ROOTS; i++)
+        if (root_of[i] >= 0)
+            reach(root_of[i]);
+    for (int i = 0; i < N_RECORDS; i++)
+        if (records[i].id != 0 && (records[i].n_pins > 0 || records[i].is_immortal))
+            reach(i);
+}
+
+static int
+find_record(const struct object *o)
+{
+    for (int i = 0; i < N_RECORDS; i++)
+        if (records[i].id != 0 && &records[i].thing->object == o && records[i].id == ((const struct thing *)(const void *)o)->id)
+            return i;
+    fail_msg("an object without a record");
+    return -1;
+}
+
+/* A finalizer may revive its object, drop what it refers to, and make weak references. */
+static void
+thing_finalize(struct object *o)
+{
+    struct thing *t = (struct thing *)(void *)o;
+    int i = find_record(o);
+    unsigned e = pick(N_EDGES), slot = pick(N_ROOTS);
+
+    records[i].has_lost_weak = true;
+    if (may_revive && pick(3) == 0 && root_of[slot] < 0) {
+        root_of[slot] = i;
+        root_refs[slot] = object_ref(o);
+    }
+    if (pick(4) == 0) {
+        records[i].edges[e] = -1;
+        object_unref(&t->edges[e]);
+    }
+}
+
+static void
+on_death(struct weak_watch *w, void *arg)
+{
+    n_watch_calls++;
+    ((struct record *)arg)->has_watch = false;
+}
+
+static void
+walk_roots(void *owner, object_visit_fn *visit, void *arg)
+{
+    for (int i = 0; i < N_ROOTS; i++)
+        visit(&root_refs[i], arg);
+}
+static struct gc_root root = { .name = "model", .walk = walk_roots };
+
+/* ---- steps ------------------------------------------------------------------------------------------------------------ */
+
+/* Records of the dead are free again. */
+static void
+bury(void)
+{
+    for (int i = 0; i < N_RECORDS; i++)
+        if (records[i].id != 0 && !is_alive(&records[i])) {
+            assert_false(records[i].has_watch); /* it was called */
+            records[i].id = 0;
+        }
+}
+
+static int
+random_record(void)
+{
+    for (int tries = 0; tries < 40; tries++) {
+        int i = (int)pick(N_RECORDS);
+
+        if (records[i].id != 0 && records[i].is_reached)
+            return i;
+    }
+    return -1;
+}
+
+static void
+set_root(int slot, int i)
+{
+    struct object *old = root_refs[slot];
+
+    root_refs[slot] = i < 0 ? NULL : object_ref(&records[i].thing->object);
+    root_of[slot] = i;
+    object_unref(&old); /* a finalizer may take the slot when it is empty */
+}
+
+static void
+step_new(void)
+{
+    unsigned type = pick(ORB_N_ELEMENTS(types)), slot = pick(N_ROOTS);
+    struct record *r = NULL;
+    struct thing *t;
+
+    if (type == ORDERED_TYPE && pick(4) != 0)
+        type = 0;
+    for (int i = 0; i < N_RECORDS && r == NULL; i++)
+        if (records[i].id == 0)
+            r = &records[i];
+    if (r == NULL)
+        return;
+    t = OBJECT_NEW(&types[type]);
+    assert_non_null(t);
+    t->id = ++next_id;
+    *r = (struct record){ .thing = t, .id = t->id, .edges = { -1, -1, -1, -1 } };
+    if (root_of[slot] >= 0)
+        set_root((int)slot, -1);
+    if (root_of[slot] >= 0) { /* a finalizer took it */
+        struct object *o = &t->object;
+        object_unref(&o);
+        bury();
+        return;
+    }
+    root_of[slot] = (int)(r - records);
+    root_refs[slot] = &t->object;
+}
+
+static void
+step_link(void)
+{
+    int from = random_record(), to = random_record();
+    unsigned e = pick(N_EDGES);
+    struct thing *t;
+    struct object *old;
+
+    if (from < 0 || to < 0 || object_type_of(&records[from].thing->object) == &types[LEAF_TYPE])
+        return;
+    t = records[from].thing;
+    old = t->edges[e];
+    t->edges[e] = object_ref(&records[to].thing->object);
+    records[from].edges[e] = to;
+    object_unref(&old);
+}
+
+static void
+step_unlink(void)
+{
+    int from = random_record();
+    unsigned e = pick(N_EDGES);
+
+    if (from < 0)
+        return;
+    records[from].edges[e] = -1;
+    object_unref(&records[from].thing->edges[e]);
+}
+
+static void
+step_root(void)
+{
+    int slot = (int)pick(N_ROOTS), i = pick(3) == 0 ? random_record() : -1;
+
+    set_root(slot, -1);
+    if (root_of[slot] < 0 && i >= 0) {
+        reach_all();
+        if (records[i].id != 0 && records[i].is_reached)
+            set_root(slot, i);
+    }
+}
+
+static void
+step_weak(void)
+{
+    unsigned w = pick(N_WEAKS);
+    int i = random_record();
+
+    if (i < 0 || pick(4) == 0) {
+        weak_clear(&weaks[w]);
+        weak_id[w] = 0;
+        return;
+    }
+    assert_int_equal(weak_set(&weaks[w], &records[i].thing->object), 0);
+    weak_of[w] = i;
+    weak_id[w] = records[i].id;
+}
+
+static void
+step_watch(void)
+{
+    int i = random_record();
+    char key[24];
+
+    if (i < 0)
+        return;
+    switch (pick(4)) {
+    case 0:
+        if (!records[i].has_watch)
+            assert_int_equal(weak_watch_start(&records[i].watch, &records[i].thing->object, on_death, &records[i]), 0);
+        records[i].has_watch = true;
+        break;
+    case 1:
+        if (records[i].has_watch)
+            weak_watch_stop(&records[i].watch);
+        records[i].has_watch = false;
+        break;
+    case 2:
+        snprintf(key, sizeof key, "%u", records[i].id);
+        assert_int_equal(weakmap_put(map, slice_str(key), &records[i].thing->object), 0);
+        break;
+    default:
+        assert_true(weakset_add(set, &records[i].thing->object) >= 0);
+        if (pick(3) == 0)
+            assert_true(weakset_remove(set, &records[i].thing->object));
+    }
+}
+
+static void
+step_pin(void)
+{
+    int i = (int)pick(N_RECORDS);
+
+    if (records[i].id == 0)
+        return;
+    if (records[i].n_pins > 0) {
+        records[i].n_pins--;
+        object_unpin(&records[i].thing->object);
+    } else if (records[i].is_reached && pick(3) == 0) {
+        records[i].n_pins++;
+        object_pin(&records[i].thing->object);
+    }
+}
+
+/* ---- what must be true ------------------------------------------------------------------------------------------------- */
+
+static void
+map_entry_is_right(void *arg, struct slice key, struct object *o)
+{
+    char id[24];
+
+    snprintf(id, sizeof id, "%u", records[find_record(o)].id);
+    assert_slice_str(key, id);
+    ++*(unsigned *)arg;
+}
+
+static void
+set_entry_is_right(void *arg, struct object *o)
+{
+    assert_true(find_record(o) >= 0);
+    ++*(unsigned *)arg;
+}
+
+static void
+check_weak(void)
+{
+    unsigned n = 0;
+
+    for (unsigned w = 0; w < N_WEAKS; w++) {
+        struct object *o = weak_peek(&weaks[w]);
+        const struct record *r = &records[weak_of[w]];
+
+        if (weak_id[w] == 0) {
+            assert_null(o);
+        } else if (o != NULL) {
+            assert_int_equal(((struct thing *)(void *)o)->id, weak_id[w]);
+            assert_ptr_equal(heap_find((uintptr_t)o), o);
+        } else if (r->id == weak_id[w] && is_alive(r)) {
+            assert_true(r->has_lost_weak);
+        }
+    }
+    weakmap_each(map, map_entry_is_right, &n);
+    assert_int_equal(n, weakmap_count(map));
+    n = 0;
+    weakset_each(set, set_entry_is_right, &n);
+    assert_int_equal(n, weakset_count(set));
+}
+
+/* Soundness: what is reached lives. */
+static void
+check_model(void)
+{
+    struct gc_unexplained u;
+
+    reach_all();
+    for (int i = 0; i < N_RECORDS; i++)
+        if (records[i].is_reached)
+            assert_true(is_alive(&records[i]));
+    bury();
+    check_weak();
+    gc_check();
+    assert_int_equal(gc_unexplained(&u, 1), 0);
+}
+
+/* What is not reached may be revived by a finalizer, and has lost its weak references then. */
+static void
+expect_revivals(void)
+{
+    reach_all();
+    for (int i = 0; i < N_RECORDS; i++)
+        records[i].has_lost_weak |= records[i].id != 0 && !records[i].is_reached;
+}
+
+static void
+step_collect(unsigned generation)
+{
+    expect_revivals();
+    gc_collect(generation);
+    check_model();
+}
+
+static void
+step_safe_point(void)
+{
+    const unsigned few[] = { 1 + pick(50), pick(4), pick(4) };
+
+    expect_revivals();
+    gc_set_thresholds(few);
+    if (gc_safe_point())
+        check_model();
+}
+
+/* Exactness: after full collections have come to an end, what lives is reached, or uncollectable, or reached from there. */
+static void
+check_exact(void)
+{
+    struct object *left[N_RECORDS];
+    size_t n_left;
+
+    for (int tries = 0; tries < 30; tries++) {
+        struct gc_result r;
+
+        expect_revivals();
+        r = gc_collect(2);
+        if (r.was_skipped || (r.n_collected == 0 && r.n_resurrected == 0))
+            break;
+    }
+    check_model();
+    n_left = gc_uncollectable(left, N_RECORDS);
+    for (size_t i = 0; i < n_left; i++)
+        reach(find_record(left[i]));
+    for (int i = 0; i < N_RECORDS; i++)
+        assert_int_equal(records[i].id != 0, records[i].is_reached);
+}
+
+/* Every reference of the uncollectable is cut by hand, as a user of the list would do. */
+static void
+break_uncollectable(void)
+{
+    struct object *left[N_RECORDS];
+    size_t n = gc_uncollectable(left, N_RECORDS);
+
+    for (size_t i = 0; i < n; i++)
+        object_pin(left[i]);
+    for (size_t i = 0; i < n; i++) {
+        int k = find_record(left[i]);
+
+        for (int e = 0; e < N_EDGES; e++) {
+            records[k].edges[e] = -1;
+            object_unref(&records[k].thing->edges[e]);
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        object_unpin(left[i]);
+    bury();
+}
+
+static void
+round_of(uint64_t seed)
+{
+    size_t before = mem_live_blocks();
+    unsigned n_steps;
+
+    random_state = seed * 0x9e3779b97f4a7c15u + 1;
+    may_revive = true;
+    n_steps = 50 + pick(600);
+    for (int i = 0; i < N_ROOTS; i++)
+        root_of[i] = -1;
+    assert_int_equal(weakmap_new(&map, MEM_CACHE), 0);
+    assert_int_equal(weakset_new(&set, MEM_CACHE), 0);
+    for (unsigned i = 0; i < n_steps; i++) {
+        unsigned what = pick(100);
+
+        reach_all();
+        if (what < 30)
+            step_new();
+        else if (what < 65)
+            step_link();
+        else if (what < 72)
+            step_unlink();
+        else if (what < 82)
+            step_root();
+        else if (what < 87)
+            step_weak();
+        else if (what < 92)
+            step_watch();
+        else if (what < 94)
+            step_pin();
+        else if (what < 98)
+            step_collect(pick(3));
+        else if (pick(4) == 0)
+            gc_freeze();
+        else if (pick(3) == 0)
+            gc_unfreeze();
+        else
+            step_safe_point();
+        bury();
+    }
+    gc_unfreeze();
+    check_exact();
+    may_revive = false;
+    for (int i = 0; i < N_RECORDS; i++)
+        while (records[i].id != 0 && records[i].n_pins > 0) {
+            records[i].n_pins--;
+            object_unpin(&records[i].thing->object);
+            bury();
+        }
+    for (int i = 0; i < N_ROOTS; i++)
+        set_root(i, -1);
+    check_exact();
+    break_uncollectable();
+    check_exact();
+    assert_int_equal(heap_n_objects(), 0);
+    for (int i = 0; i < N_WEAKS; i++)
+        weak_clear(&weaks[i]);
+    assert_int_equal(weakmap_count(map), 0);
+    assert_int_equal(weakset_count(set), 0);
+    weakmap_free(&map);
+    weakset_free(&set);
+    assert_int_equal(mem_live_blocks(), before);
+}
+
+static unsigned seed_now;
+static bool is_over;
+
+static int
+print_seed(void **state)
+{
+    if (!is_over)
+        printf("failed with SEED=%u\n", seed_now);
+    return 0;
+}
+
+static void
+on_abort(int signal_number)
+{
+    char text[40];
+
+    if (write(STDERR_FILENO, text, (size_t)snprintf(text, sizeof text, "failed with SEED=%u\n", seed_now)) < 0)
+        _exit(2);
+}
+
+TEST(gc__agrees_with_the_model)
+{
+    const char *one = getenv("SEED"), *rounds = getenv("ROUNDS");
+    unsigned first = one != NULL ? (unsigned)atoi(one) : 1, n = one != NULL ? 1 : rounds != NULL ? (unsigned)atoi(rounds) : 2000;
+
+    signal(SIGABRT, on_abort); /* of a CHECK */
+    gc_root_add(&root);
+    for (unsigned seed = first; seed < first + n; seed++) {
+        seed_now = seed;
+        round_of(seed);
+    }
+    is_over = true;
+    gc_root_remove(&root);
+    assert_int_equal(gc_fini(), 0);
+}
+
+TESTS(cmocka_unit_test_teardown(gc__agrees_with_the_model, print_seed))
