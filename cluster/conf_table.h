@@ -120,6 +120,8 @@ KNOB(COUNT, keep_excluded, "keep-excluded", 0, "10000000", 0, UINT64_MAX, MEMORY
      "excluded URLs kept one by one; beyond that they are counted by reason")
 KNOB(BYTES, warc_file_bytes, "warc-size", 0, "1G", 1048576, 1099511627776, MEMORY, 0, "BYTES",
      "a WARC file that has reached this size is followed by a new one")
+KNOB(BYTES, trace_mean_bytes, "trace-mean", 0, "512K", 0, 1073741824, MEMORY, CONF_NONE_IS_0, "BYTES",
+     "remember where in the libraries one allocated byte of so many came from; 0 or none: of none")
 
 KNOB(TEXT, dashboard, "dashboard", 0, "127.0.0.1:7070", 2, 200, FACES, CONF_LOCAL, "ADDR|off",
      "address of the dashboard (which comes with a later version: nothing is opened yet)")

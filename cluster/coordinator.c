@@ -20,6 +20,7 @@
 #include "cluster/log.h"
 #include "crawler/parse.h"
 #include "pool/mem_hooks.h"
+#include "pool/pool.h"
 #include "storage/storage.h"
 
 #include <errno.h>
@@ -150,6 +151,8 @@ sample(struct coordinator *c, uint64_t now_ms)
     c->pages_at_sample = pages;
     c->last_sample_ms = now_ms;
     slots_sample(c);
+    pool_tick_all(now_ms);
+    mem_tick(now_ms);
 }
 
 static void

@@ -61,6 +61,7 @@ sandbox_enter_worker(const char *crawl_dir, const char *hosts_file, const char *
     allow(ruleset, "/usr/share", READ_RIGHTS); /* certificates, locale data, gconv */
     allow(ruleset, "/usr/lib", READ_RIGHTS | LANDLOCK_ACCESS_FS_EXECUTE); /* gconv modules */
     allow(ruleset, "/proc/self", READ_RIGHTS);
+    allow(ruleset, "/proc/self/exe", LANDLOCK_ACCESS_FS_READ_FILE); /* names of its own functions, gc/trace.h */
     allow(ruleset, "/dev/urandom", LANDLOCK_ACCESS_FS_READ_FILE);
     allow(ruleset, hosts_file, LANDLOCK_ACCESS_FS_READ_FILE);
     allow(ruleset, ca_file, LANDLOCK_ACCESS_FS_READ_FILE);

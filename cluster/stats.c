@@ -87,6 +87,14 @@ stats_set_op(struct stats_page *page, enum worker_op op, uint64_t url_id)
     atomic_store_explicit(&page->op, op, memory_order_release);
 }
 
+const char *
+stats_op_name(enum worker_op op)
+{
+    static const char *const names[OP_N] = { "idle", "decode", "parse", "store" };
+
+    return op < OP_N ? names[op] : "?";
+}
+
 static bool
 is_sane(const struct stats *s)
 {

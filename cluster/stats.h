@@ -39,6 +39,7 @@ void stats_page_unmap(struct stats_page **page);
 void stats_write(struct stats_page *page, const struct stats *stats);
 /* Only the operation, at every change: cheap. */
 void stats_set_op(struct stats_page *page, enum worker_op op, uint64_t url_id);
+const char *stats_op_name(enum worker_op op); /* "parse"; BORROWED, static */
 int stats_read(const struct stats_page *page, struct stats *out) ORB_MUST_USE;
 
 /* Private anonymous and dirty bytes of a process, from /proc/PID/smaps_rollup; 0 when it is gone. */

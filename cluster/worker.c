@@ -18,6 +18,7 @@
 #include "crawler/decode.h"
 #include "crawler/html.h"
 #include "crawler/xml.h"
+#include "gc/trace.h"
 #include "pool/mem_hooks.h"
 #include "pool/pool.h"
 #include "storage/storage.h"
@@ -136,6 +137,14 @@ open_store(struct worker *w)
     buf_fini(&error);
 }
 
+/* Before the sandbox: libunwind looks around when it starts. */
+static void
+start_tracing(const struct worker *w)
+{
+    if (w->conf.trace_mean_bytes != 0 && trace_start(w->conf.trace_mean_bytes) == ORB_ENOTSUP)
+        log_debug("built without libunwind: where libraries allocate is not traced");
+}
+
 static void
 on_conf(struct worker *w, struct wire_in *in)
 {
@@ -154,6 +163,7 @@ on_conf(struct worker *w, struct wire_in *in)
     buf_fini(&w->conf_json);
     w->has_conf = true;
     log_set_level((enum log_level)w->conf.log_level);
+    start_tracing(w);
     open_store(w);
     open_network(w);
     sandbox_enter_worker(w->conf.output_dir, w->conf.hosts_file, w->conf.ca_file);
@@ -302,14 +312,6 @@ write_stats(struct worker *w)
     stats_write(w->stats_page, s);
 }
 
-/* A parser's pool is made at its first use. */
-static void
-tick_pool(struct pool *pool)
-{
-    if (pool != NULL)
-        pool_tick(pool);
-}
-
 static void
 on_tick(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -317,10 +319,8 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
 
     if (!w->has_conf)
         return;
-    mux_tick(w->mux);
-    decode_tick();
-    tick_pool(parse_pool());
-    tick_pool(html_pool());
+    pool_tick_all(worker_now_ms(w));
+    mem_tick(worker_now_ms(w));
     worker_sweep_leases(w);
     write_stats(w);
     if (w->n_storing > 0)
@@ -367,6 +367,7 @@ worker_close(struct worker *w)
     decode_release();
     conf_fini(&w->conf);
     channel_close(&w->channel);
+    trace_stop();
 }
 
 int

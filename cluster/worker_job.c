@@ -12,6 +12,7 @@
 
 #include "cluster/log.h"
 #include "crawler/sitemap.h"
+#include "gc/trace.h"
 
 #define SITEMAP_MAX_NESTING 2 /* index -> index -> sitemap */
 
@@ -366,13 +367,22 @@ is_sitemap(const struct job *j)
            || (slice_ends_with(path, SLICE_LITERAL(".xml.gz")) && slice_starts_with(body, SLICE_LITERAL("\x1f\x8b")));
 }
 
+/* What the worker is at, for those who look at its stats page or its memory. */
+static void
+job_at(const struct job *j, enum worker_op op)
+{
+    bool is_idle = op == OP_IDLE;
+
+    stats_set_op(j->worker->stats_page, op, is_idle ? 0 : j->url->url_id);
+    trace_set_operation(is_idle ? NULL : stats_op_name(op), is_idle ? SLICE_NONE : slice_str(j->url->url));
+}
+
 static void
 read_body(struct job *j, struct record *r)
 {
-    struct worker *w = j->worker;
     int err = 0;
 
-    stats_set_op(w->stats_page, OP_PARSE, j->url->url_id);
+    job_at(j, OP_PARSE);
     if (j->outcome == OUTCOME_REDIRECT)
         read_redirect(j, r);
     else if (j->outcome == OUTCOME_OK)
@@ -381,7 +391,7 @@ read_body(struct job *j, struct record *r)
         j->outcome = OUTCOME_TOO_MUCH_MEMORY;
         r->n_links = 0;
     }
-    stats_set_op(w->stats_page, OP_IDLE, 0);
+    job_at(j, OP_IDLE);
 }
 
 static void
@@ -424,9 +434,9 @@ job_store(struct job *j)
     record_make(j, &r);
     read_body(j, &r);
     r.outcome = slice_str(outcome_name(j->outcome));
-    stats_set_op(w->stats_page, OP_STORE, j->url->url_id);
+    job_at(j, OP_STORE);
     err = store_put(w->store, &r, worker_wall_ms(w));
-    stats_set_op(w->stats_page, OP_IDLE, 0);
+    job_at(j, OP_IDLE);
     if (err == ORB_EAGAIN || err == ORB_EBUSY || err == ORB_EFULL || err == ORB_EMFILE)
         return err;
     if (err != 0) {
@@ -548,7 +558,9 @@ worker_flush(struct worker *w)
 
     if (w->n_committing == 0)
         return;
+    trace_set_operation("commit", SLICE_NONE);
     err = store_flush(w->store);
+    trace_set_operation(NULL, SLICE_NONE);
     if (err == ORB_EBUSY)
         return; /* another writer: the next turn tries again */
     if (err == ORB_EFULL) {

@@ -55,14 +55,6 @@ decode_pool(unsigned i)
 }
 
 void
-decode_tick(void)
-{
-    for (unsigned i = 0; i < DECODE_N_POOLS; i++)
-        if (pools[i] != NULL)
-            pool_tick(pools[i]);
-}
-
-void
 decode_release(void)
 {
     for (unsigned i = 0; i < DECODE_N_POOLS; i++)

@@ -7,7 +7,7 @@
  * Ownership  outputs go into bufs of the caller, cleared first; when there is nothing to take off, the output slice is
  *            BORROWED from the input and the buf stays empty.
  * Memory     at most twice the ceiling for stacked encodings, once otherwise; output grows as bytes come, never by what
- *            a header promises beyond it. Decoders are pooled for the process (decode_tick, decode_release).
+ *            a header promises beyond it. Decoders are pooled for the process (decode_release).
  * Threads    one thread of a process decodes: the pools are not locked.
  */
 #ifndef ORB_CRAWLER_DECODE_H
@@ -36,7 +36,6 @@ enum outcome decode_content(struct buf *out, struct slice payload, struct slice 
 #define DECODE_MAX_RATIO 2000           /* decoded : wire */
 #define DECODE_RATIO_FREE_BYTES 1048576 /* up to here any ratio is fine */
 
-void decode_tick(void);    /* about once a second: idle decoders decay */
 void decode_release(void); /* all idle decoders and the pools go; the next decode makes new ones */
 const struct pool *decode_pool(unsigned i); /* BORROWED: the i-th pool, for statistics; NULL past the last */
 

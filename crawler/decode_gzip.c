@@ -53,7 +53,7 @@ inflate_destroy(void *thing, void *arg)
 }
 
 const struct pool_type decode_inflate_type = {
-    .name = "inflate", .make = inflate_make, .destroy = inflate_destroy, .floor = 1
+    .name = "inflate", .make = inflate_make, .destroy = inflate_destroy, .floor = 1, .lease_ms = DECODE_LEASE_MS
 };
 
 static void *
@@ -70,7 +70,7 @@ whole_destroy(void *thing, void *arg)
 }
 
 const struct pool_type decode_whole_type = {
-    .name = "libdeflate", .make = whole_make, .destroy = whole_destroy, .floor = 1
+    .name = "libdeflate", .make = whole_make, .destroy = whole_destroy, .floor = 1, .lease_ms = DECODE_LEASE_MS
 };
 
 /* Gives zlib as much of the rest as its 32-bit counts can say. */

@@ -36,6 +36,8 @@ bool decode_is_zstd(struct slice s); /* a frame or a skippable frame (RFC 8878 s
 bool decode_is_plain(struct slice s);
 
 /* The pools, made when first asked for; NULL: out of memory. */
+#define DECODE_LEASE_MS 60000 /* a body is decoded within a turn of the loop */
+
 enum decode_pool_id { DECODE_POOL_INFLATE, DECODE_POOL_WHOLE, DECODE_POOL_ZSTD, DECODE_N_POOLS };
 struct pool *decode_pool_of(enum decode_pool_id id);
 

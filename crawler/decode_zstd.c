@@ -46,7 +46,7 @@ zstd_destroy(void *thing, void *arg)
 }
 
 const struct pool_type decode_zstd_type = {
-    .name = "zstd", .make = zstd_make, .reset = zstd_reset, .destroy = zstd_destroy, .floor = 1
+    .name = "zstd", .make = zstd_make, .reset = zstd_reset, .destroy = zstd_destroy, .floor = 1, .lease_ms = DECODE_LEASE_MS
 };
 
 bool

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 
 #include "crawler/tls.h"
+#include "gc/trace.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -126,6 +127,7 @@ on_header(char *line, size_t size, size_t n, void *arg)
     bool is_end = n > 0 && (line[0] == '\r' || line[0] == '\n');
     int err;
 
+    trace_set_operation("fetch", slice_str(f->handle->href));
     f->header_bytes += n;
     if (f->header_bytes > f->mux->conf->limits.max_header_bytes)
         return fetch_stop(f, STOP_HEADERS);
@@ -392,6 +394,7 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
     f->mux = mux;
     f->done = done;
     f->arg = arg;
+    trace_set_operation("fetch", url_href(request->url));
     err = fetch_fill(f, request);
     if (err != 0)
         goto fail;
@@ -411,8 +414,10 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
         fetch_cancel(f, OUTCOME_ADDRESS_BLOCKED);
     if (handle != NULL)
         *handle = f;
+    trace_set_operation(NULL, SLICE_NONE);
     return 0;
 fail:
+    trace_set_operation(NULL, SLICE_NONE);
     fetch_drop(&f);
     return err;
 }
@@ -513,7 +518,9 @@ fetch_finish(struct fetch *f)
     struct page *page = f->page;
 
     page->fetch_ms = (uint32_t)((ev_now(f->mux->loop) - f->started_at) * 1000.0);
+    trace_set_operation("decode", slice_str(f->handle->href));
     page_seal(page, f->mux->conf->limits.max_decoded_bytes);
+    trace_set_operation(NULL, SLICE_NONE);
     f->page = NULL;
     fetch_enter(f, FETCH_DONE);
     pool_put(f->mux->handles, &f->handle);

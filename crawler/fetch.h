@@ -70,7 +70,6 @@ int mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
 /* Cancels what is in flight: their done() get OUTCOME_NOT_STARTED pages. Never from within done(). */
 void mux_free(struct mux **mux);
 void mux_stats(const struct mux *mux, struct mux_stats *out);
-void mux_tick(struct mux *mux);         /* about once a second: pools decay */
 
 /* ORB_ENOMEM; ORB_EINVAL: no address to ask (and no proxy); ORB_ECLOSED: mux_free() is at work. */
 int fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn *done, void *arg,

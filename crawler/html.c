@@ -14,9 +14,11 @@
 #include "crawler/html.h"
 #include "crawler/xml.h"
 #include "pool/buf.h"
+#include "pool/pool.h"
 
 #define TITLE_MAX_BYTES (64 * 1024)
 #define CONTEXT_CEILING 16
+#define LEASE_MS 60000 /* a parse does not outlast a turn of the loop */
 #define HASH_SLOTS 128
 
 struct reader {
@@ -327,7 +329,7 @@ on_orphan_error(void *ctx, xmlErrorPtr error)
 static int
 prepare(void)
 {
-    static const struct pool_type type = { "html", make_context, reset_context, destroy_context, NULL, 1, CONTEXT_CEILING };
+    static const struct pool_type type = { "html", make_context, reset_context, destroy_context, NULL, 1, CONTEXT_CEILING, LEASE_MS };
 
     if (contexts != NULL)
         return 0;
@@ -338,12 +340,6 @@ prepare(void)
                                 .ignorableWhitespace = on_blanks, .cdataBlock = on_cdata, .serror = on_error,
                                 .initialized = XML_SAX2_MAGIC };
     return pool_new(&contexts, &type);
-}
-
-struct pool *
-html_pool(void)
-{
-    return contexts;
 }
 
 void

@@ -18,8 +18,8 @@
 #ifndef ORB_CRAWLER_HTML_H
 #define ORB_CRAWLER_HTML_H
 
+#include "pool/check.h"
 #include "pool/error.h"
-#include "pool/pool.h"
 #include "pool/slice.h"
 
 #define HTML_MAX_ATTRIBUTES 128
@@ -64,8 +64,6 @@ int html_parse(struct slice document, const struct html_events *events) ORB_MUST
 struct buf;
 int html_unescape(struct buf *out, struct slice text) ORB_MUST_USE;
 
-/* The pool of parser contexts, for statistics and pool_tick(); NULL before first use. */
-struct pool *html_pool(void);
-void html_fini(void); /* frees the pool */
+void html_fini(void); /* frees the pool of parser contexts */
 
 #endif

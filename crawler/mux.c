@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "crawler/tls.h"
+#include "gc/trace.h"
 
 #define MUX_KICKS_PER_TURN 8
 #define MUX_STARVED_S 0.05
@@ -73,8 +74,11 @@ static void
 multi_act(struct mux_multi *m, curl_socket_t s, int events)
 {
     int n_running;
-    CURLMcode code = curl_multi_socket_action(m->curl, s, events, &n_running);
+    CURLMcode code;
 
+    trace_set_operation("fetch", SLICE_NONE); /* libcurl's callbacks say which */
+    code = curl_multi_socket_action(m->curl, s, events, &n_running);
+    trace_set_operation(NULL, SLICE_NONE); /* before a handle goes, and the URL in it */
     CHECK(code == CURLM_OK || code == CURLM_OUT_OF_MEMORY);
     multi_drain(m);
     if (code == CURLM_OUT_OF_MEMORY)
@@ -273,6 +277,7 @@ mux_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addres
     struct mux *mux = f->mux;
     int fd;
 
+    trace_set_operation("fetch", slice_str(f->handle->href));
     if (mux->conf->proxy == NULL && !guard_permits(mux->conf->guard, &address->addr)) {
         f->was_refused_by_guard = true;
         return CURL_SOCKET_BAD;
@@ -408,7 +413,8 @@ mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
                                                            .reset = fetch_handle_reset,
                                                            .destroy = fetch_handle_destroy,
                                                            .arg = mux,
-                                                           .floor = 1 });
+                                                           .floor = 1,
+                                                           .lease_ms = 2 * (uint64_t)conf->limits.timeout_ms });
     if (err != 0)
         goto fail;
     *out = mux;
@@ -456,11 +462,4 @@ mux_stats(const struct mux *mux, struct mux_stats *out)
 {
     CHECK_IS(mux, MUX_MAGIC);
     *out = mux->stats;
-}
-
-void
-mux_tick(struct mux *mux)
-{
-    CHECK_IS(mux, MUX_MAGIC);
-    pool_tick(mux->handles);
 }

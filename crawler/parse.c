@@ -14,6 +14,7 @@
 #define ARENA_CHUNK_BYTES (16 * 1024)
 #define ARENA_MAX_BYTES (16 * 1024 * 1024)
 #define TEXT_MAX_BYTES 4096
+#define LEASE_MS 60000 /* a parse does not outlast a turn of the loop */
 #define UTF8_KEPT_BYTES (256 * 1024)
 #define MAX_PASSES 4 /* base, charset (which forgets the base), base again, and the one that tells */
 
@@ -67,12 +68,6 @@ destroy_parse(void *thing, void *arg)
     links_fini(&p->links);
     buf_fini(&p->utf8);
     mem_free(MEM_PAGE, p);
-}
-
-struct pool *
-parse_pool(void)
-{
-    return parses;
 }
 
 void
@@ -402,7 +397,7 @@ parse_with(struct parse *p, enum page_type type)
 int
 parse_page(struct parsed *out, const struct parse_input *in)
 {
-    static const struct pool_type type = { "parse", make_parse, reset_parse, destroy_parse, NULL, 1, 8 };
+    static const struct pool_type type = { "parse", make_parse, reset_parse, destroy_parse, NULL, 1, 8, LEASE_MS };
     struct parse *p;
     int err;
 

@@ -64,9 +64,7 @@ void parsed_fini(struct parsed *p);
  * sitemap.h when the caller asks for them; other types give no links. */
 int parse_page(struct parsed *out, const struct parse_input *in) ORB_MUST_USE;
 
-/* Workspaces and parser contexts are kept between pages: for statistics and pool_tick() (NULL before first use). */
-struct pool *parse_pool(void);
-/* Frees them, and what charset and html keep. */
+/* Frees the workspaces and parser contexts that are kept between pages, and what charset and html keep. */
 void parse_fini(void);
 
 #endif

@@ -286,6 +286,8 @@ gc_collect(unsigned generation)
     if (n_candidates == 0) {
         trial_choose(&t, generation < 2 ? generation : 1); /* the old are as old as can be */
         grow_older(&t);
+        if (generation == 2)
+            heap_give_surplus(0);
         gc_note_skip(generation);
         return r;
     }

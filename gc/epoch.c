@@ -8,6 +8,7 @@
 #define REDATE_EVERY 1024u
 #define AGE_TOLD_S 7200u
 
+uint32_t gc_born_bits;
 static uint64_t now;      /* in epochs, since the caller's clock began */
 static uint64_t redated;
 
@@ -45,6 +46,7 @@ gc_set_time(uint64_t now_ms)
         redated = next;
     }
     now = next;
+    gc_born_bits = gc_epoch() << OBJECT_SITE_BITS;
 }
 
 uint32_t

@@ -53,7 +53,7 @@ object_new(struct object_type *t, struct object_site *site)
         return NULL;
     o->refs = 1;
     o->type = t->id;
-    o->site = site->id | gc_epoch() << OBJECT_SITE_BITS;
+    o->site = site->id | gc_born_bits;
     return o;
 }
 
@@ -77,20 +77,11 @@ finalize_lives(struct object *o, const struct object_type *t)
     return false;
 }
 
-static void
+static inline void
 drop_pointers(struct object *o, const struct object_type *t)
 {
     for (unsigned i = 0; i < t->n_pointers; i++)
         object_unref(heap_pointer(t, o, i));
-}
-
-void
-object_clear(struct object *o, const struct object_type *t)
-{
-    if (t->clear != NULL)
-        t->clear(o);
-    else
-        drop_pointers(o, t);
 }
 
 static void
@@ -101,16 +92,22 @@ tear_down(struct object *o)
     o->gcn = 0;
     if (t->finalize != NULL && !(o->flags & OBJECT_FINALIZED) && finalize_lives(o, t))
         return;
-    object_clear(o, t);
+    if (t->clear == NULL)
+        drop_pointers(o, t);
+    else
+        t->clear(o);
     if (t->release != NULL)
         t->release(o);
     heap_slot_put(o);
 }
 
+/* first, if any, and all that waits, and what that leads to. */
 static void
-tear_down_all(void)
+tear_down_all(struct object *first)
 {
     is_tearing_down = true;
+    if (first != NULL)
+        tear_down(first);
     while (dying != 0) {
         struct object *o = heap_by_handle(dying);
 
@@ -118,7 +115,8 @@ tear_down_all(void)
         tear_down(o);
     }
     is_tearing_down = false;
-    weak_run_callbacks();
+    if (weak_is_due())
+        weak_run_callbacks();
 }
 
 void
@@ -131,10 +129,23 @@ object_die(struct object *o)
         weak_let_go(o);
     CHECK(o->gcn == 0);
     o->flags |= OBJECT_DYING;
+    if (!is_tearing_down && !is_deferring) {
+        tear_down_all(o);
+        return;
+    }
     o->gcn = dying;
     dying = heap_handle(o);
-    if (!is_tearing_down && !is_deferring)
-        tear_down_all();
+}
+
+void
+object_unref_last(struct object *o)
+{
+    if (o->refs == OBJECT_IMMORTAL_REFS)
+        return;
+    if (o->refs != 1)
+        object_bad_count(o);
+    o->refs = 0;
+    object_die(o);
 }
 
 bool
@@ -144,7 +155,7 @@ object_defer_deaths(bool is_deferring_now)
 
     is_deferring = is_deferring_now;
     if (!is_deferring && !is_tearing_down)
-        tear_down_all();
+        tear_down_all(NULL);
     return was;
 }
 

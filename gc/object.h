@@ -102,6 +102,7 @@ void *object_new(struct object_type *type, struct object_site *site) ORB_MUST_US
  * Rajan 2001), so these counts, by generation, are the exact "nothing to do" test of the collector. [0] is for the rest. */
 extern uint64_t object_candidates[4];
 void object_die(struct object *o);       /* refs has become 0 */
+void object_unref_last(struct object *o); /* refs is 1 (the end), or immortal, or a bug */
 noreturn void object_bad_count(const struct object *o);
 
 static inline struct object * /* returns o, which is not NULL */
@@ -128,16 +129,12 @@ object_unref(struct object **pp)
         return;
     *pp = NULL;
     refs = o->refs;
-    if (__builtin_expect(refs - 1u >= OBJECT_IMMORTAL_REFS - 1u, 0)) {
-        if (refs != OBJECT_IMMORTAL_REFS)
-            object_bad_count(o);
+    if (__builtin_expect(refs - 2u >= OBJECT_IMMORTAL_REFS - 2u, 0)) {
+        object_unref_last(o);
         return;
     }
     o->refs = refs - 1;
-    if (refs == 1)
-        object_die(o);
-    else
-        object_candidates[o->flags & OBJECT_GENERATION]++;
+    object_candidates[o->flags & OBJECT_GENERATION]++;
 }
 
 bool object_is(const struct object *o, const struct object_type *type);

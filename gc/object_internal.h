@@ -7,14 +7,23 @@
 #include "gc/weak.h"
 
 /* object.c */
-void object_clear(struct object *o, const struct object_type *t); /* every reference it holds is dropped */
 bool object_defer_deaths(bool is_deferring); /* on: the dead only queue; off: they are torn down; returns what it was */
 bool object_is_tearing_down(void);
 uint64_t object_n_resurrected(void);         /* at refs = 0, not by a collection */
 
 /* weak.c */
 void weak_let_go(struct object *o);          /* its cell reads NULL; its watchers wait for weak_run_callbacks() */
+extern struct list weak_due;                 /* watches whose object has died */
+static inline bool
+weak_is_due(void)
+{
+    return !list_is_empty(&weak_due);
+}
 void weak_run_callbacks(void);
+size_t weak_live_bytes(void);                /* of cells and notes */
 void weak_check(void);                       /* gc_check()'s part: cells and who points at them */
+
+/* epoch.c */
+extern uint32_t gc_born_bits;                /* gc_epoch() in its place in object.site */
 
 #endif

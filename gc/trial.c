@@ -23,6 +23,7 @@ struct marking {
     uint8_t generation;    /* of survivors */
     bool is_full, is_again;
     uint64_t n_reached;
+    uint64_t n_left;       /* suspects that remain: at 0 there is nothing more to reach */
 };
 static struct marking marking;
 
@@ -189,6 +190,7 @@ trial_count(struct trial *t)
 static void
 find_roots(struct trial *t)
 {
+    marking.n_left = 0;
     TRIAL_EACH_SLAB(s, t)
         for (unsigned w = 0; w < s->n_words; w++) {
             uint64_t roots = 0;
@@ -204,6 +206,7 @@ find_roots(struct trial *t)
             }
             s->roots[w] = roots;
             s->suspect[w] &= ~roots;
+            marking.n_left += (unsigned)__builtin_popcountll(s->suspect[w]);
         }
 }
 
@@ -242,6 +245,7 @@ reach(struct object *o)
     if (!(s->suspect[i / 64] & bit))
         return;
     s->suspect[i / 64] &= ~bit;
+    marking.n_left--;
     __builtin_prefetch(o, 1);
     o = queue_step(&marking.queue, o);
     if (o != NULL)
@@ -255,9 +259,9 @@ reach_visit(struct object **reference, void *arg)
         reach(*reference);
 }
 
-/* o has been reached: it is what a survivor is, and what it refers to is reached. */
+/* o has been reached: it is what a survivor is. */
 static inline void
-traverse(struct object *o, const struct object_type *type)
+settle(struct object *o)
 {
     if (__builtin_expect(marking.is_again, 0)) {
         marking.n_reached++;
@@ -270,6 +274,15 @@ traverse(struct object *o, const struct object_type *type)
         o->flags = (uint8_t)((o->flags & ~OBJECT_GENERATION) | marking.generation);
         o->age += marking.is_full && o->age < UINT8_MAX;
     }
+}
+
+/* ... and what it refers to is reached. */
+static inline void
+traverse(struct object *o, const struct object_type *type)
+{
+    settle(o);
+    if (marking.n_left == 0)
+        return;
     for (unsigned i = 0; i < type->n_pointers; i++) {
         struct object *to = *heap_pointer(type, o, i);
 
@@ -352,6 +365,7 @@ trial_spare_ordered(struct trial *t)
         for (unsigned w = 0; s->of->type->flags & OBJECT_ORDERED && w < s->n_words; w++) {
             s->roots[w] = s->suspect[w];
             s->suspect[w] = 0;
+            marking.n_left -= (unsigned)__builtin_popcountll(s->roots[w]);
             is_any |= s->roots[w] != 0;
             for (uint64_t word = s->roots[w]; word != 0;) {
                 struct object *o = heap_at(s, w * 64 + HEAP_TAKE_BIT(word));

@@ -1,3 +1,4 @@
+#include "gc/cells.h"
 #include "gc/weak_internal.h"
 
 /* The cells of weak references, and the notes that say who wants to know of a death.
@@ -6,101 +7,36 @@
  *     ^                          |                                                        its notes have been taken off
  *     +------ last ref goes -----+
  *
- * Cells and notes live in two arrays that grow by half; while few are in use they are static, so that the first weak reference
- * allocates nothing and the last one leaves nothing. Every struct weak and every note holds one ref of its cell. */
+ * Every struct weak and every note holds one ref of its cell. */
 
-#define N_STATIC 64
-
-static struct weak_cell static_cells[N_STATIC];
-static struct weak_note static_notes[N_STATIC];
-struct weak_cell *weak_cells = static_cells;
-struct weak_note *weak_notes = static_notes;
-
-/* The bookkeeping that both arrays need. Element 0 stays unused. */
-struct array {
-    uint32_t n_cap, n_end; /* [1, n_end) have been used */
-    uint32_t free;         /* head of the free list; 0 = none */
-    uint32_t n_used;
-};
-static struct array cells = { N_STATIC, 1, 0, 0 }, notes = { N_STATIC, 1, 0, 0 };
+static struct weak_cell nobody;
+struct weak_cell *weak_blocks[WEAK_MAX_BLOCKS] = { &nobody };
+static struct weak_cell *note_blocks[WEAK_MAX_BLOCKS];
+static struct cells_block cell_books[WEAK_MAX_BLOCKS], note_books[WEAK_MAX_BLOCKS];
+static struct cells cells = { .blocks = weak_blocks, .books = cell_books, .n_numbers = 1 };
+static struct cells notes = { .blocks = note_blocks, .books = note_books, .n_numbers = 1 };
 static uint32_t n_dead_cells, n_watches;
 static uint64_t n_callbacks_run;
-static struct list due = { &due, &due }; /* watches whose object has died */
+struct list weak_due = { &weak_due, &weak_due };
 static bool is_calling;
 
-/* ---- the arrays ----------------------------------------------------------------------------------------------------- */
-
-static int
-grow(struct array *a, void **elements, const void *static_elements, size_t element_bytes)
+static struct weak_cell *
+cell_at(uint32_t c)
 {
-    uint32_t n = a->n_cap + a->n_cap / 2;
-    bool is_static = *elements == static_elements;
-    void *p;
-
-    if (n < a->n_cap)
-        return ORB_ENOMEM;
-    p = is_static ? mem_alloc(MEM_OBJ, n * element_bytes) : mem_realloc(MEM_OBJ, *elements, n * element_bytes);
-    if (p == NULL)
-        return ORB_ENOMEM;
-    if (is_static)
-        memcpy(p, static_elements, a->n_end * element_bytes);
-    *elements = p;
-    a->n_cap = n;
-    return 0;
+    return cells_at(&cells, c);
 }
 
-/* The last one has gone. */
-static void
-empty(struct array *a, void **elements, void *static_elements)
+static struct weak_note *
+note_at(uint32_t n)
 {
-    if (*elements != static_elements)
-        mem_free(MEM_OBJ, *elements);
-    *elements = static_elements;
-    *a = (struct array){ N_STATIC, 1, 0, 0 };
-}
-
-static uint32_t /* 0: no memory */
-cell_get(void)
-{
-    uint32_t c = cells.free;
-
-    if (c != 0)
-        cells.free = weak_cells[c].next;
-    else if (cells.n_end < cells.n_cap || grow(&cells, (void **)&weak_cells, static_cells, sizeof *weak_cells) == 0)
-        c = cells.n_end++;
-    cells.n_used += c != 0;
-    return c;
-}
-
-static void
-cell_put(uint32_t c)
-{
-    weak_cells[c] = (struct weak_cell){ NULL, 0, cells.free };
-    cells.free = c;
-    if (--cells.n_used == 0)
-        empty(&cells, (void **)&weak_cells, static_cells);
-}
-
-static uint32_t /* 0: no memory */
-note_get(void)
-{
-    uint32_t n = notes.free;
-
-    if (n != 0)
-        notes.free = weak_notes[n].next;
-    else if (notes.n_end < notes.n_cap || grow(&notes, (void **)&weak_notes, static_notes, sizeof *weak_notes) == 0)
-        n = notes.n_end++;
-    notes.n_used += n != 0;
-    return n;
+    return (struct weak_note *)(void *)cells_at(&notes, n);
 }
 
 static void
 note_put(uint32_t n)
 {
-    weak_notes[n] = (struct weak_note){ NULL, notes.free, WEAK_NOTE_FREE };
-    notes.free = n;
-    if (--notes.n_used == 0)
-        empty(&notes, (void **)&weak_notes, static_notes);
+    note_at(n)->kind = WEAK_NOTE_FREE;
+    cells_put(&notes, n);
 }
 
 /* ---- cells ---------------------------------------------------------------------------------------------------------- */
@@ -115,15 +51,15 @@ weak_cell_of(struct object *o, uint32_t *cell)
     CHECK(o->refs > 0 && !(o->flags & OBJECT_DYING));
     if (o->flags & OBJECT_HAS_WEAK) {
         c = *index;
-        CHECK(weak_cells[c].refs < UINT32_MAX);
-        weak_cells[c].refs++;
+        CHECK(cell_at(c)->refs < UINT32_MAX);
+        cell_at(c)->refs++;
         *cell = c;
         return 0;
     }
-    c = cell_get();
+    c = cells_get(&cells);
     if (c == 0)
         return ORB_ENOMEM;
-    weak_cells[c] = (struct weak_cell){ o, 1, 0 };
+    *cell_at(c) = (struct weak_cell){ o, 1, 0 };
     *index = c;
     o->flags |= OBJECT_HAS_WEAK;
     *cell = c;
@@ -139,7 +75,7 @@ weak_cell_peek(const struct object *o)
 void
 weak_cell_unref(uint32_t c)
 {
-    struct weak_cell *cell = &weak_cells[c];
+    struct weak_cell *cell = cell_at(c);
 
     CHECK(c != 0 && cell->refs > 0);
     if (--cell->refs > 0)
@@ -149,7 +85,7 @@ weak_cell_unref(uint32_t c)
         cell->target->flags &= (uint8_t)~OBJECT_HAS_WEAK;
     else
         n_dead_cells--;
-    cell_put(c);
+    cells_put(&cells, c);
 }
 
 int
@@ -183,13 +119,13 @@ weak_note_add(struct object *o, void *who, enum weak_note_kind kind, uint32_t *c
 
     if (weak_cell_of(o, &c) != 0)
         return ORB_ENOMEM;
-    n = note_get();
+    n = cells_get(&notes);
     if (n == 0) {
         weak_cell_unref(c);
         return ORB_ENOMEM;
     }
-    weak_notes[n] = (struct weak_note){ who, weak_cells[c].next, kind };
-    weak_cells[c].next = n;
+    *note_at(n) = (struct weak_note){ who, kind, cell_at(c)->next };
+    cell_at(c)->next = n;
     *cell = c;
     *note = n;
     return 0;
@@ -198,13 +134,13 @@ weak_note_add(struct object *o, void *who, enum weak_note_kind kind, uint32_t *c
 void
 weak_note_remove(uint32_t cell, uint32_t note)
 {
-    uint32_t *link = &weak_cells[cell].next;
+    uint32_t *link = &cell_at(cell)->next;
 
     while (*link != note) {
         CHECK(*link != 0);
-        link = &weak_notes[*link].next;
+        link = &note_at(*link)->next;
     }
-    *link = weak_notes[note].next;
+    *link = note_at(note)->next;
     note_put(note);
     weak_cell_unref(cell);
 }
@@ -216,7 +152,7 @@ note_act(const struct weak_note *note, struct object *o)
 
     switch (note->kind) {
     case WEAK_NOTE_WATCH:
-        list_push_back(&due, &w->node);
+        list_push_back(&weak_due, &w->node);
         w->cell = w->note = 0;
         break;
     case WEAK_NOTE_MAP:
@@ -233,15 +169,15 @@ note_act(const struct weak_note *note, struct object *o)
 void
 weak_let_go(struct object *o)
 {
-    uint32_t c = *heap_weak_index(&heap_types[o->type], o), n = weak_cells[c].next, n_notes = 0;
+    uint32_t c = *heap_weak_index(&heap_types[o->type], o), n = cell_at(c)->next, n_notes = 0;
 
-    CHECK(weak_cells[c].target == o);
-    weak_cells[c].target = NULL;
-    weak_cells[c].next = 0;
+    CHECK(cell_at(c)->target == o);
+    cell_at(c)->target = NULL;
+    cell_at(c)->next = 0;
     o->flags &= (uint8_t)~OBJECT_HAS_WEAK;
     n_dead_cells++;
     for (; n != 0; n_notes++) {
-        struct weak_note note = weak_notes[n];
+        struct weak_note note = *note_at(n);
 
         note_put(n);
         note_act(&note, o);
@@ -289,7 +225,7 @@ weak_run_callbacks(void)
     if (is_calling || heap.is_collecting || object_is_tearing_down())
         return;
     is_calling = true;
-    while ((node = list_take_front(&due)) != NULL) {
+    while ((node = list_take_front(&weak_due)) != NULL) {
         struct weak_watch *w = LIST_ELEMENT(node, struct weak_watch, node);
         void (*on_death)(struct weak_watch *, void *) = w->on_death;
 
@@ -309,8 +245,14 @@ weak_stats(struct weak_stats *out)
         .n_cells_dead = n_dead_cells,
         .n_watchers = n_watches,
         .n_callbacks_run = n_callbacks_run,
-        .cell_bytes = cells.n_cap * sizeof *weak_cells + notes.n_cap * sizeof *weak_notes,
+        .cell_bytes = (uint64_t)(cells.n_blocks + notes.n_blocks) * SLAB_BYTES,
     };
+}
+
+size_t
+weak_live_bytes(void)
+{
+    return (size_t)(cells.n_used + notes.n_used) * sizeof(struct weak_cell);
 }
 
 static void
@@ -323,8 +265,8 @@ count_weak(void *arg, struct object *o)
         return;
     CHECK(t->type->flags & OBJECT_WEAKABLE);
     c = *heap_weak_index(t, o);
-    CHECK(c > 0 && c < cells.n_end);
-    CHECK(weak_cells[c].target == o);
+    CHECK(c >= CELLS_PER_BLOCK && c >> WEAK_BLOCK_BITS < cells.n_numbers);
+    CHECK(cell_at(c)->target == o);
     ++*(uint32_t *)arg;
 }
 
@@ -334,15 +276,17 @@ weak_check(void)
     uint32_t n_targets = 0, n_alive = 0, n_dead = 0, n_notes = 0;
 
     heap_each(count_weak, &n_targets);
-    CHECK(weak_cells[0].target == NULL);
-    for (uint32_t c = 1; c < cells.n_end; c++) {
-        n_alive += weak_cells[c].target != NULL;
-        n_dead += weak_cells[c].target == NULL && weak_cells[c].refs > 0;
-        if (weak_cells[c].target == NULL)
+    CHECK(nobody.target == NULL);
+    for (uint32_t c = CELLS_PER_BLOCK; c < cells.n_numbers << WEAK_BLOCK_BITS; c++) {
+        if (weak_blocks[c >> WEAK_BLOCK_BITS] == NULL || (c & (CELLS_PER_BLOCK - 1)) >= cell_books[c >> WEAK_BLOCK_BITS].n_end)
             continue;
-        CHECK(weak_cells[c].refs > 0);
-        for (uint32_t n = weak_cells[c].next; n != 0; n = weak_notes[n].next, n_notes++)
-            CHECK(n < notes.n_end && weak_notes[n].kind != WEAK_NOTE_FREE);
+        n_alive += cell_at(c)->target != NULL;
+        n_dead += cell_at(c)->target == NULL && cell_at(c)->refs > 0;
+        if (cell_at(c)->target == NULL)
+            continue;
+        CHECK(cell_at(c)->refs > 0);
+        for (uint32_t n = cell_at(c)->next; n != 0; n = note_at(n)->next, n_notes++)
+            CHECK(n >> WEAK_BLOCK_BITS < notes.n_numbers && note_at(n)->kind != WEAK_NOTE_FREE);
     }
     CHECK(n_alive == n_targets); /* every cell's object is alive, and has one cell */
     CHECK(n_dead == n_dead_cells);

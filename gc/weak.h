@@ -11,7 +11,7 @@
  *            of its cell: weak_clear() gives it back; zero-initialised is empty. Keys of maps are copied.
  * Errors     ORB_ENOMEM, nothing changed. Callbacks run after the teardown of everything that died with the object, outside the
  *            collector; they may allocate, make objects, and clear or set weak references, also of themselves.
- * Limits     2^32 cells. Targets are OBJECT_WEAKABLE (CHECK).
+ * Limits     2^28 cells. Targets are OBJECT_WEAKABLE (CHECK).
  */
 #ifndef ORB_GC_WEAK_H
 #define ORB_GC_WEAK_H
@@ -24,12 +24,21 @@ struct weak {
     uint32_t cell; /* 0 = empty */
 };
 
-struct weak_cell { /* private, here for weak_peek() */
+/* private, here for weak_peek() */
+#define WEAK_BLOCK_BITS 12
+#define WEAK_MAX_BLOCKS 65536u
+struct weak_cell {
     struct object *target;
     uint32_t refs;
     uint32_t next; /* free list; or the first of those who want to know of the death */
 };
-extern struct weak_cell *weak_cells;
+extern struct weak_cell *weak_blocks[WEAK_MAX_BLOCKS]; /* the first holds number 0 alone, which is always NULL */
+
+static inline struct object *
+weak_target(uint32_t cell)
+{
+    return weak_blocks[cell >> WEAK_BLOCK_BITS][cell & ((1u << WEAK_BLOCK_BITS) - 1)].target;
+}
 
 int weak_set(struct weak *w, struct object *o) ORB_MUST_USE; /* o NULL empties; what it referred to before is let go */
 void weak_clear(struct weak *w);
@@ -37,13 +46,13 @@ void weak_clear(struct weak *w);
 static inline struct object *
 weak_peek(const struct weak *w)
 {
-    return weak_cells[w->cell].target; /* cell 0 is always NULL */
+    return weak_target(w->cell);
 }
 
 static inline struct object *
 weak_get(const struct weak *w)
 {
-    struct object *o = weak_cells[w->cell].target;
+    struct object *o = weak_target(w->cell);
 
     return o == NULL ? NULL : object_ref(o);
 }

@@ -6,11 +6,13 @@
 
 enum weak_note_kind { WEAK_NOTE_FREE, WEAK_NOTE_WATCH, WEAK_NOTE_MAP, WEAK_NOTE_SET };
 
-struct weak_note {
+struct weak_note { /* in the place of a struct weak_cell */
     void *who;     /* struct weak_watch, weakmap_entry, weakset */
-    uint32_t next; /* of the same cell; or the free list */
     uint32_t kind;
+    uint32_t next; /* of the same cell; or the free list */
 };
+_Static_assert(sizeof(struct weak_note) == sizeof(struct weak_cell) && offsetof(struct weak_note, next) == offsetof(struct weak_cell, next),
+               "notes are cells");
 
 /* One more reference to o's cell, which is made when there is none. */
 int weak_cell_of(struct object *o, uint32_t *cell) ORB_MUST_USE;

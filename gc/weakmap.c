@@ -12,21 +12,23 @@
 struct weakmap_entry {
     struct weakmap *map;
     uint64_t hash;
+    struct object *target;       /* alive: else the entry would be gone */
     uint32_t cell, note;
     size_t key_bytes;
     char key[];
 };
 
+/* The target stands here too, so that it is on its way from memory while the key is compared. */
 struct slot {
-    struct weakmap_entry *entry; /* NULL = free */
-    uint64_t hash;
+    uint64_t tagged;             /* the entry, and above its 48 bits the top of the hash; 0 = free */
+    struct object *target;
 };
 
 struct weakmap {
     uint32_t magic;
     enum mem_domain domain;
     struct slot *slots;
-    size_t n, cap;               /* cap is 0 or a power of two; n <= 3/4 of it */
+    size_t n, cap;               /* cap is 0 or a power of two; n <= 4/5 of it */
     size_t entry_bytes;
 };
 
@@ -73,6 +75,25 @@ hash_key(const char *p, size_t n)
 
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
 
+static struct weakmap_entry *
+entry_of(const struct slot *s)
+{
+    return (struct weakmap_entry *)(uintptr_t)(s->tagged & (((uint64_t)1 << 48) - 1));
+}
+
+static struct slot
+slot_for(struct weakmap_entry *e)
+{
+    CHECK((uintptr_t)e >> 48 == 0);
+    return (struct slot){ (uintptr_t)e | e->hash >> 48 << 48, e->target };
+}
+
+static bool
+is_key(const struct weakmap_entry *e, struct slice key, uint64_t hash)
+{
+    return e->hash == hash && e->key_bytes == key.n && memcmp(e->key, key.p, key.n) == 0;
+}
+
 /* The slot of the key, or the free one where it would go. */
 static struct slot *
 find(const struct weakmap *m, struct slice key, uint64_t hash)
@@ -80,9 +101,9 @@ find(const struct weakmap *m, struct slice key, uint64_t hash)
     for (size_t i = hash & (m->cap - 1);; i = (i + 1) & (m->cap - 1)) {
         struct slot *s = &m->slots[i];
 
-        if (s->entry == NULL)
+        if (s->tagged == 0)
             return s;
-        if (s->hash == hash && s->entry->key_bytes == key.n && memcmp(s->entry->key, key.p, key.n) == 0)
+        if (s->tagged >> 48 == hash >> 48 && is_key(entry_of(s), key, hash))
             return s;
     }
 }
@@ -95,11 +116,12 @@ resize(struct weakmap *m, size_t cap)
     if (slots == NULL)
         return ORB_ENOMEM;
     for (size_t k = 0; k < m->cap; k++) {
-        size_t i = m->slots[k].hash & (cap - 1);
+        size_t i;
 
-        if (m->slots[k].entry == NULL)
+        if (m->slots[k].tagged == 0)
             continue;
-        while (slots[i].entry != NULL)
+        i = entry_of(&m->slots[k])->hash & (cap - 1);
+        while (slots[i].tagged != 0)
             i = (i + 1) & (cap - 1);
         slots[i] = m->slots[k];
     }
@@ -113,7 +135,7 @@ resize(struct weakmap *m, size_t cap)
 static int
 fit(struct weakmap *m)
 {
-    if ((m->n + 1) * 4 > m->cap * 3)
+    if ((m->n + 1) * 5 > m->cap * 4)
         return resize(m, m->cap == 0 ? MIN_SLOTS : m->cap * 2);
     if (m->cap > MIN_SLOTS && m->n < m->cap / 8)
         (void)!resize(m, m->cap / 4);
@@ -125,15 +147,15 @@ close_gap(struct weakmap *m, size_t gap)
 {
     size_t mask = m->cap - 1;
 
-    for (size_t i = (gap + 1) & mask; m->slots[i].entry != NULL; i = (i + 1) & mask) {
-        size_t home = m->slots[i].hash & mask;
+    for (size_t i = (gap + 1) & mask; m->slots[i].tagged != 0; i = (i + 1) & mask) {
+        size_t home = entry_of(&m->slots[i])->hash & mask;
 
         if (((i - home) & mask) < ((i - gap) & mask))
             continue;
         m->slots[gap] = m->slots[i];
         gap = i;
     }
-    m->slots[gap] = (struct slot){ NULL, 0 };
+    m->slots[gap] = (struct slot){ 0, NULL };
 }
 
 static size_t
@@ -149,7 +171,7 @@ drop(struct weakmap_entry *e)
     struct weakmap *m = e->map;
     size_t i = e->hash & (m->cap - 1);
 
-    while (m->slots[i].entry != e)
+    while (entry_of(&m->slots[i]) != e)
         i = (i + 1) & (m->cap - 1);
     close_gap(m, i);
     m->entry_bytes -= bytes_of(e);
@@ -191,7 +213,7 @@ weakmap_free(struct weakmap **pm)
         return;
     CHECK_IS(m, WEAKMAP_MAGIC);
     for (size_t i = 0; i < m->cap; i++) {
-        struct weakmap_entry *e = m->slots[i].entry;
+        struct weakmap_entry *e = entry_of(&m->slots[i]);
 
         if (e == NULL)
             continue;
@@ -210,7 +232,7 @@ entry_new(struct weakmap *m, struct slice key, uint64_t hash, struct object *o)
 
     if (e == NULL)
         return NULL;
-    *e = (struct weakmap_entry){ .map = m, .hash = hash, .key_bytes = key.n };
+    *e = (struct weakmap_entry){ .map = m, .hash = hash, .target = o, .key_bytes = key.n };
     if (key.n > 0)
         memcpy(e->key, key.p, key.n);
     if (weak_note_add(o, e, WEAK_NOTE_MAP, &e->cell, &e->note) != 0)
@@ -222,14 +244,15 @@ int
 weakmap_put(struct weakmap *m, struct slice key, struct object *o)
 {
     uint64_t hash = hash_key(key.p, key.n);
+    struct weakmap_entry *e;
     struct slot *s;
 
     CHECK_IS(m, WEAKMAP_MAGIC);
     if (fit(m) != 0)
         return ORB_ENOMEM;
     s = find(m, key, hash);
-    if (s->entry != NULL) { /* replaced: the new note first, so that a failure changes nothing */
-        struct weakmap_entry *e = s->entry;
+    e = entry_of(s);
+    if (e != NULL) { /* replaced: the new note first, so that a failure changes nothing */
         uint32_t cell, note;
 
         if (weak_note_add(o, e, WEAK_NOTE_MAP, &cell, &note) != 0)
@@ -237,13 +260,15 @@ weakmap_put(struct weakmap *m, struct slice key, struct object *o)
         weak_note_remove(e->cell, e->note);
         e->cell = cell;
         e->note = note;
+        e->target = o;
+        *s = slot_for(e);
         return 0;
     }
-    s->entry = entry_new(m, key, hash, o);
-    if (s->entry == NULL)
+    e = entry_new(m, key, hash, o);
+    if (e == NULL)
         goto fail;
-    s->hash = hash;
-    m->entry_bytes += bytes_of(s->entry);
+    *s = slot_for(e);
+    m->entry_bytes += bytes_of(e);
     m->n++;
     return 0;
 fail:
@@ -257,13 +282,13 @@ fail:
 struct object *
 weakmap_get(struct weakmap *m, struct slice key)
 {
-    struct weakmap_entry *e;
+    struct object *o;
 
     CHECK_IS(m, WEAKMAP_MAGIC);
     if (m->n == 0)
         return NULL;
-    e = find(m, key, hash_key(key.p, key.n))->entry;
-    return e == NULL ? NULL : object_ref(weak_cells[e->cell].target); /* its object lives: else the entry would be gone */
+    o = find(m, key, hash_key(key.p, key.n))->target;
+    return o == NULL ? NULL : object_ref(o);
 }
 
 bool
@@ -274,7 +299,7 @@ weakmap_remove(struct weakmap *m, struct slice key)
     CHECK_IS(m, WEAKMAP_MAGIC);
     if (m->n == 0)
         return false;
-    e = find(m, key, hash_key(key.p, key.n))->entry;
+    e = entry_of(find(m, key, hash_key(key.p, key.n)));
     if (e == NULL)
         return false;
     weak_note_remove(e->cell, e->note);
@@ -300,9 +325,9 @@ void
 weakmap_each(struct weakmap *m, void (*each)(void *arg, struct slice key, struct object *o), void *arg)
 {
     for (size_t i = 0; i < m->cap; i++) {
-        struct weakmap_entry *e = m->slots[i].entry;
+        struct weakmap_entry *e = entry_of(&m->slots[i]);
 
         if (e != NULL)
-            each(arg, slice_of(e->key, e->key_bytes), weak_cells[e->cell].target);
+            each(arg, slice_of(e->key, e->key_bytes), e->target);
     }
 }

@@ -1,6 +1,15 @@
 #include "pool/buf.h"
 
+#include "pool/buf_ring.h"
+
 #include <stdio.h>
+
+/* The class of the ring that p came from; 0: none. cap + 1 lies in one class whatever the ceiling made of it. */
+static size_t
+ring_class(const struct buf *b)
+{
+    return b->p == NULL || b->domain != MEM_BUF ? 0 : buf_ring_class_bytes(b->cap + 1);
+}
 
 void
 buf_init(struct buf *b, enum mem_domain domain, size_t ceiling_bytes)
@@ -11,7 +20,13 @@ buf_init(struct buf *b, enum mem_domain domain, size_t ceiling_bytes)
 void
 buf_fini(struct buf *b)
 {
-    MEM_FREE(b->domain, &b->p);
+    size_t class_bytes = ring_class(b);
+
+    if (class_bytes != 0)
+        buf_ring_put(b->p, class_bytes);
+    else
+        mem_free(b->domain, b->p);
+    b->p = NULL;
     b->n = b->cap = 0;
 }
 
@@ -30,30 +45,59 @@ buf_trim(struct buf *b, size_t keep_bytes)
         buf_fini(b);
 }
 
+/* Bytes to ask for, the NUL included, so that `need` fit and the next growth is some way off. */
+static size_t
+grown(const struct buf *b, size_t need)
+{
+    size_t cap = b->cap, step = cap / 2, want;
+
+    if (b->domain == MEM_BUF && cap >= BUF_RING_MOST_BYTES - 1)
+        step = cap / 4; /* a large block is often extended where it is, and what it does not need is much */
+    else if (b->domain == MEM_BUF && cap >= BUF_RING_LEAST_BYTES - 1)
+        step = cap;
+    want = cap < 48 ? 48 : cap + step;
+    return ORB_MIN(ORB_MAX(want, need), b->ceiling_bytes) + 1;
+}
+
+/* Into another block of the ring, or out of it, or into it. */
+static char *
+change_class(struct buf *b, size_t old_class, size_t new_class, size_t n_bytes)
+{
+    char *p = new_class != 0 ? buf_ring_get(new_class) : mem_alloc(b->domain, n_bytes);
+
+    if (p == NULL)
+        return NULL;
+    if (b->n > 0)
+        memcpy(p, b->p, b->n);
+    if (old_class != 0)
+        buf_ring_put(b->p, old_class);
+    else
+        mem_free(b->domain, b->p);
+    return p;
+}
+
 int
 buf_reserve(struct buf *b, size_t more_bytes)
 {
-    size_t need, cap;
+    size_t n_bytes, old_class, new_class;
     char *p;
 
-    if (more_bytes > b->ceiling_bytes || b->n > b->ceiling_bytes - more_bytes)
+    if (more_bytes > b->ceiling_bytes || b->n > b->ceiling_bytes - more_bytes || b->n + more_bytes > PTRDIFF_MAX)
         return ORB_ETOOBIG;
-    need = b->n + more_bytes;
-    if (b->p != NULL && need <= b->cap)
+    if (b->p != NULL && b->n + more_bytes <= b->cap)
         return 0;
-    cap = b->cap < 48 ? 48 : b->cap + b->cap / 2;
-    if (cap < need)
-        cap = need;
-    if (cap > b->ceiling_bytes)
-        cap = b->ceiling_bytes;
-    if (cap > SIZE_MAX - 1)
-        return ORB_ETOOBIG;
-    p = mem_realloc(b->domain, b->p, cap + 1);
+    n_bytes = grown(b, b->n + more_bytes);
+    old_class = ring_class(b);
+    new_class = b->domain != MEM_BUF ? 0 : buf_ring_class_bytes(n_bytes);
+    if (old_class != 0 || new_class != 0)
+        p = change_class(b, old_class, new_class, n_bytes);
+    else
+        p = mem_realloc(b->domain, b->p, n_bytes);
     if (p == NULL)
         return ORB_ENOMEM;
     p[b->n] = '\0';
     b->p = p;
-    b->cap = cap;
+    b->cap = new_class != 0 ? ORB_MIN(new_class - 1, b->ceiling_bytes) : n_bytes - 1;
     return 0;
 }
 
@@ -160,6 +204,8 @@ buf_take(struct buf *b, size_t *n_bytes)
 {
     char *p = b->p;
 
+    if (ring_class(b) != 0)
+        buf_ring_lose(buf_ring_class_bytes(b->cap + 1));
     if (n_bytes != NULL)
         *n_bytes = b->n;
     b->p = NULL;

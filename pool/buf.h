@@ -1,6 +1,7 @@
 /* buf.h - growing bytes with a ceiling
  *
- * A buf is born with a ceiling and refuses to grow past it, so that no peer can flood us.
+ * A buf is born with a ceiling and refuses to grow past it, so that no peer can flood us. Bodies (MEM_BUF) grow through buffers
+ * of fixed sizes that are handed from one body to the next (buf_ring.h), and above 256 KiB by a quarter.
  *
  * Ownership  the buf owns its bytes; buf_slice() is BORROWED until the next call that may grow it;
  *            buf_take() hands the bytes over (mem_free() of the buf's domain takes them back).
@@ -14,6 +15,7 @@
 
 #include "pool/error.h"
 #include "pool/mem.h"
+#include "pool/pool.h"
 
 #define BUF_NO_CEILING SIZE_MAX
 
@@ -40,6 +42,10 @@ int buf_vprintf(struct buf *b, const char *fmt, va_list ap) ORB_MUST_USE;
 void buf_drop_front(struct buf *b, size_t n_bytes);
 void buf_truncate(struct buf *b, size_t n_bytes);
 char *buf_take(struct buf *b, size_t *n_bytes); /* NEW or NULL when nothing was ever stored; the buf is empty then */
+
+/* Buffers of MEM_BUF between 4 KiB and 256 KiB are kept for the next body: the figures of the class-th size, which is returned;
+ * 0: there are no more. They decay with pool_tick_all() and go with pool_flush_all(). */
+size_t buf_ring_stats(unsigned class, struct pool_stats *out);
 
 static inline struct slice
 buf_slice(const struct buf *b)

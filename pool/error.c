@@ -22,6 +22,7 @@ orb_strerror(int err)
     case ORB_EMFILE: return "no file descriptors left";
     case ORB_ECLOSED: return "peer is gone";
     case ORB_EPROTO: return "protocol error";
+    case ORB_ENOTSUP: return "not built in";
     default: return "unknown error";
     }
 }

@@ -24,6 +24,7 @@ enum orb_error {
     ORB_EMFILE = -13,   /* no file descriptors left */
     ORB_ECLOSED = -14,  /* the peer is gone */
     ORB_EPROTO = -15,   /* the peer broke the protocol */
+    ORB_ENOTSUP = -16,  /* this orb was built without it */
 };
 
 /* A short lower-case phrase for a code; BORROWED, static. */

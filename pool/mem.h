@@ -101,14 +101,17 @@ void mem_hook_begin(enum mem_domain domain);
 enum mem_hook_state mem_hook_end(enum mem_domain domain); /* remembers, and returns it */
 enum mem_hook_state mem_hook_state(enum mem_domain domain);
 
-/* Sampling (gc/trace.c): each thread counts the bytes it allocates in library domains down from the sampler's last answer; at
- * zero, sample() gets that block and answers how many bytes from now the next one is. forget() gets every block freed in those
- * domains, before it is gone. Both may be called by any thread and must not allocate from these domains. NULL = off. */
+/* Sampling (gc/trace.c): each thread counts the bytes it allocates in each library domain up to the end of the sampler's last
+ * gap_bytes(); the block in which it lies goes to sample(), with the bytes that were set aside for it. When that says true, forget()
+ * hears of the block before it is freed or moved; of some that were never sampled as well, and then says false. All three may be
+ * called by any thread and must not allocate from these domains. Threads beyond the 63rd are not sampled. */
 struct mem_sampler {
-    size_t (*sample)(enum mem_domain domain, void *p, size_t n_bytes);
-    void (*forget)(void *p);
+    size_t (*gap_bytes)(void); /* from one sample to the next, >= 1 */
+    bool (*sample)(enum mem_domain domain, void *p, size_t n_bytes);
+    bool (*forget)(void *p);
 };
-void mem_set_sampler(const struct mem_sampler *sampler, size_t first_bytes); /* KEEPS the pointer: static */
+/* KEEPS the pointer: static. NULL = off, and nothing is asked to be forgotten any more. All gaps begin anew, also with the same. */
+void mem_set_sampler(const struct mem_sampler *sampler);
 
 /* From now on a thread of the allocator gives unused pages back while the process idles. After the sandbox is in place: a
  * thread that was started before would escape it. */

@@ -1,28 +1,32 @@
 #include "pool/pool.h"
+
+#include "pool/buf_ring.h"
 #include "pool/error.h"
+#include "pool/list.h"
+#include "pool/mem_count.h"
 
 #define POOL_MAGIC 0x706f6f6cu
 
-#if defined(__SANITIZE_ADDRESS__)
-#define POOL_KEEPS false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOL_KEEPS false
-#endif
-#endif
-#ifndef POOL_KEEPS
-#define POOL_KEEPS true
-#endif
+struct lease {
+    void *thing;
+    const char *site;
+    uint64_t since_ms;
+};
 
 struct pool {
     uint32_t magic;
+    struct list node;       /* in its thread's registry */
     struct pool_type type;
     void **idle;            /* a stack: the warmest is on top */
     unsigned n_idle, idle_cap;
-    unsigned n_in_use, high_water;
+    struct lease *leases;   /* of things in use, the newest last */
+    unsigned n_in_use, lease_cap, high_water;
+    uint64_t now_ms;        /* as of the last tick */
     unsigned low_water;     /* fewest idle since the last tick */
     uint64_t n_hits, n_misses, n_trims, n_refused;
 };
+
+static _Thread_local struct list registry;
 
 int
 pool_new(struct pool **out, const struct pool_type *type)
@@ -33,6 +37,9 @@ pool_new(struct pool **out, const struct pool_type *type)
         return ORB_ENOMEM;
     p->magic = POOL_MAGIC;
     p->type = *type;
+    if (registry.next == NULL)
+        list_init(&registry);
+    list_push_back(&registry, &p->node);
     *out = p;
     return 0;
 }
@@ -47,49 +54,78 @@ pool_free(struct pool **pool)
     CHECK_IS(p, POOL_MAGIC);
     CHECK(p->n_in_use == 0);
     pool_flush(p);
+    list_remove(&p->node);
     mem_free(MEM_DEFAULT, p->idle);
+    mem_free(MEM_DEFAULT, p->leases);
     p->magic = 0;
     MEM_FREE(MEM_DEFAULT, pool);
 }
 
-static void
-lend(struct pool *p)
+/* Room for one lease more, before the thing is made. */
+static bool
+can_lend(struct pool *p)
 {
-    p->n_in_use++;
-    if (p->n_in_use > p->high_water)
-        p->high_water = p->n_in_use;
+    unsigned cap = p->lease_cap == 0 ? 8 : p->lease_cap * 2;
+    struct lease *leases;
+
+    if (p->n_in_use < p->lease_cap)
+        return true;
+    leases = mem_realloc(MEM_DEFAULT, p->leases, cap * sizeof *leases);
+    if (leases == NULL)
+        return false;
+    p->leases = leases;
+    p->lease_cap = cap;
+    return true;
+}
+
+static void *
+lend(struct pool *p, void *thing, const char *site)
+{
+    p->leases[p->n_in_use++] = (struct lease){ thing, site, p->now_ms };
+    p->high_water = ORB_MAX(p->high_water, p->n_in_use);
+    return thing;
+}
+
+/* From the newest on: most things come back in the reverse order, and no pool lends more than some hundred. */
+static void
+end_lease(struct pool *p, const void *thing)
+{
+    unsigned i = p->n_in_use;
+
+    do
+        CHECK(i > 0); /* not lent by this pool */
+    while (p->leases[--i].thing != thing);
+    p->n_in_use--;
+    memmove(&p->leases[i], &p->leases[i + 1], (p->n_in_use - i) * sizeof p->leases[i]);
 }
 
 void *
-pool_get(struct pool *p)
+pool_get_at(struct pool *p, const char *site)
 {
     void *thing;
 
     CHECK_IS(p, POOL_MAGIC);
-    if (p->n_idle > 0) {
-        thing = p->idle[--p->n_idle];
-        if (p->n_idle < p->low_water)
-            p->low_water = p->n_idle;
-        p->n_hits++;
-        lend(p);
-        return thing;
-    }
-    if (p->type.ceiling != 0 && p->n_in_use >= p->type.ceiling) {
+    if (p->n_idle == 0 && p->type.ceiling != 0 && p->n_in_use >= p->type.ceiling) {
         p->n_refused++;
         return NULL;
     }
+    if (!can_lend(p))
+        return NULL;
+    if (p->n_idle > 0) {
+        thing = p->idle[--p->n_idle];
+        p->low_water = ORB_MIN(p->low_water, p->n_idle);
+        p->n_hits++;
+        return lend(p, thing, site);
+    }
     p->n_misses++;
     thing = p->type.make(p->type.arg);
-    if (thing == NULL)
-        return NULL;
-    lend(p);
-    return thing;
+    return thing == NULL ? NULL : lend(p, thing, site);
 }
 
 static bool
 keep(struct pool *p, void *thing)
 {
-    if (!POOL_KEEPS || (p->type.reset != NULL && !p->type.reset(thing, p->type.arg)))
+    if (MEM_IS_PLAIN || (p->type.reset != NULL && !p->type.reset(thing, p->type.arg)))
         return false;
     if (p->n_idle == p->idle_cap) {
         unsigned cap = p->idle_cap == 0 ? 16 : p->idle_cap * 2;
@@ -113,8 +149,7 @@ pool_put(struct pool *p, void *thing_pp)
     if (thing == NULL)
         return;
     *pp = NULL;
-    CHECK(p->n_in_use > 0);
-    p->n_in_use--;
+    end_lease(p, thing);
     if (!keep(p, thing))
         p->type.destroy(thing, p->type.arg);
 }
@@ -127,11 +162,12 @@ destroy_idle(struct pool *p, unsigned n)
 }
 
 void
-pool_tick(struct pool *p)
+pool_tick(struct pool *p, uint64_t now_ms)
 {
     unsigned unused, n;
 
     CHECK_IS(p, POOL_MAGIC);
+    p->now_ms = ORB_MAX(p->now_ms, now_ms);
     unused = ORB_MIN(p->low_water, p->n_idle);
     n = (unused + 1) / 2;
     if (p->n_idle - n < p->type.floor)
@@ -149,11 +185,31 @@ pool_flush(struct pool *p)
     p->low_water = 0;
 }
 
+/* Leases stand in the order of their begin. */
+static unsigned
+n_overdue(const struct pool *p)
+{
+    unsigned n = 0;
+
+    while (p->type.lease_ms != 0 && n < p->n_in_use && p->now_ms - p->leases[n].since_ms > p->type.lease_ms)
+        n++;
+    return n;
+}
+
+void
+pool_overdue(const struct pool *p, void (*visit)(const char *site, uint64_t lent_ms, void *arg), void *arg)
+{
+    CHECK_IS(p, POOL_MAGIC);
+    for (unsigned i = 0, n = n_overdue(p); i < n; i++)
+        visit(p->leases[i].site, p->now_ms - p->leases[i].since_ms, arg);
+}
+
 void
 pool_stats(const struct pool *p, struct pool_stats *out)
 {
     CHECK_IS(p, POOL_MAGIC);
     *out = (struct pool_stats){
+        .n_overdue = n_overdue(p),
         .n_in_use = p->n_in_use,
         .n_idle = p->n_idle,
         .high_water = p->high_water,
@@ -168,4 +224,38 @@ const char *
 pool_name(const struct pool *p)
 {
     return p->type.name;
+}
+
+void
+pool_each(void (*visit)(struct pool *pool, void *arg), void *arg)
+{
+    if (registry.next != NULL)
+        LIST_EACH_SAFE (node, &registry)
+            visit(LIST_ELEMENT(node, struct pool, node), arg);
+}
+
+static void
+tick(struct pool *p, void *now_ms)
+{
+    pool_tick(p, *(const uint64_t *)now_ms);
+}
+
+void
+pool_tick_all(uint64_t now_ms)
+{
+    pool_each(tick, &now_ms);
+    buf_ring_tick();
+}
+
+static void
+flush(struct pool *p, void *arg)
+{
+    pool_flush(p);
+}
+
+void
+pool_flush_all(void)
+{
+    pool_each(flush, NULL);
+    buf_ring_flush();
 }

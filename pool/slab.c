@@ -10,9 +10,9 @@
  * The range is PROT_NONE until a step of it is opened, so that it counts nowhere (overcommit, core dumps). What a domain once
  * used only that domain finds in EMPTY; through FREE a block may change its domain, without its contents.
  *
- * Invariant  per domain: blocks IN USE + EMPTY = n_held; touched_pages of them sum to the domain's touched pages.
+ * Invariant  per domain: touched_pages less given_pages, over its blocks IN USE and EMPTY, sum to n_touched.
  */
-#include "pool/slab_table.h"
+#include "pool/mem_count.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -24,7 +24,6 @@
 struct domain_blocks {
     struct slab *newest, *oldest; /* EMPTY */
     size_t n_empty, n_in_use;
-    size_t n_touched_pages;
 };
 
 char *slab_base;
@@ -34,6 +33,7 @@ struct slab *slab_headers;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct domain_blocks domains[MEM_N_DOMAINS];
+static _Atomic size_t n_touched[MEM_N_DOMAINS]; /* pages that may be resident, of blocks in use and empty ones */
 static struct slab *free_blocks; /* through ->next */
 static _Atomic size_t n_used;    /* blocks that have been in use, from the front */
 static size_t n_open;            /* blocks that may be written */
@@ -78,6 +78,7 @@ fresh_block(void)
             return NULL;
         n_open += STEP_BLOCKS;
     }
+    atomic_store_explicit(&slab_headers[n].owner, SLAB_OF_NOBODY, memory_order_relaxed); /* before others look at it */
     atomic_store_explicit(&n_used, n + 1, memory_order_release);
     return &slab_headers[n];
 }
@@ -110,7 +111,7 @@ slab_get(enum mem_domain domain)
     }
     if (s != NULL) {
         s->state = SLAB_IN_USE;
-        s->owner = SLAB_OF_NOBODY;
+        atomic_store_explicit(&s->owner, SLAB_OF_NOBODY, memory_order_relaxed);
         s->domain = (uint16_t)domain;
         s->next = s->prev = NULL;
         s->next_called = NULL;
@@ -127,10 +128,13 @@ slab_put(struct slab *s)
 
     pthread_mutex_lock(&lock);
     CHECK(s->state == SLAB_IN_USE && d->n_in_use > 0);
+    if (s->given_pages != 0) /* counted as resident from here on, so that one number tells of an empty block */
+        atomic_fetch_add_explicit(&n_touched[s->domain], (size_t)__builtin_popcount(s->given_pages), memory_order_relaxed);
+    s->given_pages = 0;
     d->n_in_use--;
     d->n_empty++;
     s->state = SLAB_EMPTY;
-    s->owner = SLAB_OF_NOBODY;
+    atomic_store_explicit(&s->owner, SLAB_OF_NOBODY, memory_order_relaxed);
     s->emptied_at_ms = clock_ms;
     s->prev = NULL;
     s->next = d->newest;
@@ -144,16 +148,46 @@ slab_touch(struct slab *s, unsigned n_pages)
 {
     if (n_pages <= s->touched_pages)
         return;
-    pthread_mutex_lock(&lock);
-    domains[s->domain].n_touched_pages += n_pages - s->touched_pages;
+    atomic_fetch_add_explicit(&n_touched[s->domain], n_pages - s->touched_pages, memory_order_relaxed);
     s->touched_pages = (uint16_t)n_pages;
-    pthread_mutex_unlock(&lock);
+}
+
+static void
+give(struct slab *s, unsigned page, unsigned n_pages)
+{
+    madvise(slab_memory(s) + (size_t)page * PAGE_BYTES, (size_t)n_pages * PAGE_BYTES, MADV_DONTNEED);
 }
 
 void
-slab_give(struct slab *s, unsigned page, unsigned n_pages)
+slab_shrink(struct slab *s, unsigned n_pages)
 {
-    madvise(slab_memory(s) + (size_t)page * PAGE_BYTES, (size_t)n_pages * PAGE_BYTES, MADV_DONTNEED);
+    if (n_pages >= s->touched_pages)
+        return;
+    give(s, n_pages, s->touched_pages - n_pages);
+    atomic_fetch_sub_explicit(&n_touched[s->domain], s->touched_pages - n_pages, memory_order_relaxed);
+    s->touched_pages = (uint16_t)n_pages;
+}
+
+void
+slab_give(struct slab *s, unsigned pages)
+{
+    for (unsigned i = 0, n; pages >> i != 0; i += n) {
+        for (n = 0; (pages >> (i + n) & 1) != 0; n++)
+            continue;
+        if (n == 0)
+            n = 1;
+        else
+            give(s, i, n);
+    }
+    s->given_pages |= (uint16_t)pages;
+    atomic_fetch_sub_explicit(&n_touched[s->domain], (size_t)__builtin_popcount(pages), memory_order_relaxed);
+}
+
+void
+slab_retake(struct slab *s, unsigned page)
+{
+    s->given_pages &= (uint16_t)~ORB_BIT(page);
+    atomic_fetch_add_explicit(&n_touched[s->domain], 1, memory_order_relaxed);
 }
 
 static void
@@ -163,8 +197,8 @@ give_oldest(struct domain_blocks *d)
 
     unkeep(d, s);
     if (s->touched_pages > 0)
-        slab_give(s, 0, s->touched_pages);
-    d->n_touched_pages -= s->touched_pages;
+        give(s, 0, s->touched_pages);
+    atomic_fetch_sub_explicit(&n_touched[s->domain], s->touched_pages, memory_order_relaxed);
     s->touched_pages = 0;
     s->state = SLAB_FREE;
     s->next = free_blocks;
@@ -192,7 +226,7 @@ slab_totals(enum mem_domain domain, struct slab_totals *out)
     const struct domain_blocks *d = &domains[domain];
 
     pthread_mutex_lock(&lock);
-    *out = (struct slab_totals){ d->n_in_use, d->n_empty, d->n_touched_pages << PAGE_SHIFT };
+    *out = (struct slab_totals){ d->n_in_use, d->n_empty, n_touched[domain] << PAGE_SHIFT };
     pthread_mutex_unlock(&lock);
 }
 
@@ -208,7 +242,7 @@ slab_block_get(enum mem_domain domain)
     struct slab *s;
 
     CHECK(domain < MEM_N_DOMAINS);
-    s = mem_has_room(domain, 1) ? slab_get(domain) : NULL;
+    s = mem_has_room(domain, 1) ? slab_get(domain) : mem_refuse(domain);
     if (s == NULL)
         return NULL;
     slab_touch(s, SLAB_N_PAGES);
@@ -222,6 +256,6 @@ slab_block_put(enum mem_domain domain, void *block)
 
     CHECK(slab_has(block) && ((uintptr_t)block & (SLAB_BYTES - 1)) == 0);
     s = slab_of(block);
-    CHECK(s->domain == domain && s->owner == SLAB_OF_NOBODY);
+    CHECK(s->domain == domain && COUNT_GET(&s->owner) == SLAB_OF_NOBODY);
     slab_put(s);
 }

@@ -32,7 +32,8 @@ struct slab {
     uint16_t wake_at;            /* slab_wake() when n_live falls to this */
     uint16_t domain;             /* enum mem_domain */
     uint16_t block_bytes;
-    uint8_t class, owner, state; /* owner: number of a slot, or SLAB_OF_NOBODY */
+    _Atomic uint8_t owner;       /* number of a slot, or SLAB_OF_NOBODY; others look at it in passing */
+    uint8_t class, state;
     bool is_listed;              /* among its owner's slabs with room */
     uint16_t n_blocks, n_carved; /* that fit; that were ever in `free` since the slab was taken */
     uint16_t given_pages;        /* bit per page that mem_purge() gave to the kernel */
@@ -72,12 +73,13 @@ struct slab_totals {
     size_t touched_bytes; /* that may be resident: of blocks in use and empty ones */
 };
 
-bool mem_has_room(enum mem_domain domain, size_t n_bytes); /* mem.c: under its hard limit? A "no" counts as a failure */
 void slab_begin(void);                                 /* reserves the range, once */
 struct slab *slab_get(enum mem_domain domain);         /* in use by nobody; NULL: the range is used up */
 void slab_put(struct slab *s);
 void slab_touch(struct slab *s, unsigned n_pages);     /* the first n_pages are about to be written */
-void slab_give(struct slab *s, unsigned page, unsigned n_pages); /* to the kernel, out of a block in use */
+void slab_shrink(struct slab *s, unsigned n_pages);    /* nothing behind them is needed */
+void slab_give(struct slab *s, unsigned pages);        /* a set of pages, out of a block in use, to the kernel */
+void slab_retake(struct slab *s, unsigned page);       /* one of them is about to be written */
 void slab_decay(uint64_t now_ms, bool all);            /* empty blocks go to the kernel */
 void slab_totals(enum mem_domain domain, struct slab_totals *out);
 size_t slab_n_used(void);                              /* headers [0, n) have been in use */

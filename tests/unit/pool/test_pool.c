@@ -6,6 +6,7 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 TEST(buf__refuses_to_grow_past_its_ceiling)
@@ -253,7 +254,7 @@ TEST(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor)
         pool_put(p, &things[i]);
     assert_null(things[0]);
     for (int i = 0; i < 20; i++)
-        pool_tick(p);
+        pool_tick(p, 0);
     pool_stats(p, &s);
     assert_int_equal(s.n_in_use, 0);
     assert_true(s.n_idle <= 2);
@@ -264,8 +265,116 @@ TEST(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor)
     assert_int_equal(n_made, n_destroyed);
 }
 
+struct overdue {
+    char site[200];
+    uint64_t lent_ms;
+    unsigned n;
+};
+
+static void
+note_overdue(const char *site, uint64_t lent_ms, void *arg)
+{
+    struct overdue *o = arg;
+
+    if (o->n++ == 0) {
+        snprintf(o->site, sizeof o->site, "%s", site);
+        o->lent_ms = lent_ms;
+    }
+}
+
+TEST(pool__names_the_borrower_of_what_is_overdue)
+{
+    struct pool_type type = { .name = "test", .make = make, .destroy = destroy, .lease_ms = 90000 };
+    struct overdue o = { .n = 0 };
+    struct pool_stats s;
+    struct pool *p;
+    void *kept, *brief;
+    char here[200];
+
+    assert_int_equal(pool_new(&p, &type), 0);
+    pool_tick(p, 1000);
+    kept = pool_get(p), snprintf(here, sizeof here, "test_pool.c:%d", __LINE__);
+    pool_tick(p, 50000);
+    brief = pool_get(p);
+    pool_tick(p, 91000);
+    pool_overdue(p, note_overdue, &o);
+    assert_int_equal(o.n, 0);
+    pool_tick(p, 91001);
+    pool_overdue(p, note_overdue, &o);
+    pool_stats(p, &s);
+    assert_int_equal(o.n, 1);
+    assert_int_equal(s.n_overdue, 1);
+    assert_non_null(strstr(o.site, here));
+    assert_int_equal(o.lent_ms, 90001);
+    pool_put(p, &kept); /* not the newest */
+    pool_put(p, &brief);
+    pool_stats(p, &s);
+    assert_int_equal(s.n_overdue + s.n_in_use, 0);
+    pool_free(&p);
+}
+
+static void
+count_pools(struct pool *pool, void *arg)
+{
+    (*(unsigned *)arg)++;
+}
+
+static void *
+make_and_count(void *arg)
+{
+    struct pool_type type = { .name = "other", .make = make, .destroy = destroy };
+    struct pool *p;
+
+    assert_int_equal(pool_new(&p, &type), 0);
+    pool_each(count_pools, arg);
+    pool_free(&p);
+    return NULL;
+}
+
+TEST(pool__a_thread_sees_the_pools_it_made)
+{
+    struct pool_type type = { .name = "test", .make = make, .destroy = destroy };
+    struct pool *a, *b;
+    unsigned n = 0, n_of_other = 0;
+    pthread_t thread;
+
+    assert_int_equal(pool_new(&a, &type), 0);
+    assert_int_equal(pool_new(&b, &type), 0);
+    pool_each(count_pools, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(pthread_create(&thread, NULL, make_and_count, &n_of_other), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(n_of_other, 1);
+    pool_free(&a);
+    pool_each(count_pools, &n);
+    assert_int_equal(n, 3);
+    pool_free(&b);
+}
+
+TEST(pool__a_failed_allocation_lends_nothing_and_loses_nothing)
+{
+    struct pool_type type = { .name = "test", .make = make, .destroy = destroy };
+    size_t before = mem_live_blocks();
+
+    FAULT_SWEEP(nth) {
+        struct pool *p = NULL;
+        void *things[20];
+
+        if (pool_new(&p, &type) != 0)
+            continue;
+        for (unsigned i = 0; i < 20; i++)
+            things[i] = pool_get(p);
+        for (unsigned i = 0; i < 20; i++)
+            pool_put(p, &things[i]);
+        pool_free(&p);
+        assert_int_equal(mem_live_blocks(), before);
+    }
+}
+
 TESTS(T(buf__refuses_to_grow_past_its_ceiling), T(buf__numbers_and_printed_text_grow_it), T(mem__counts_to_the_byte_and_honours_the_hard_limit),
       T(mem__counts_every_size_as_the_allocator_does), T(mem__peak_is_that_of_the_highest_moment),
       T(mem__counts_what_threads_pass_on),
       T(arena__frees_all_at_once_and_runs_cleanups), T(map__agrees_with_a_plain_array_over_random_streaks),
-      T(ring__first_in_first_out_while_it_grows), T(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor))
+      T(ring__first_in_first_out_while_it_grows), T(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor),
+      T(pool__names_the_borrower_of_what_is_overdue), T(pool__a_thread_sees_the_pools_it_made),
+      T(pool__a_failed_allocation_lends_nothing_and_loses_nothing))

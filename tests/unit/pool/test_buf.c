@@ -1,0 +1,159 @@
+/* The body buffers: classes, copies, who keeps what. Other tests of buf are in test_pool.c. */
+#include "pool/buf.h"
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define KEEPS false
+#else
+#define KEEPS true
+#endif
+
+static struct pool_stats
+ring_of(size_t n_bytes)
+{
+    struct pool_stats s = { 0 };
+    unsigned class = 0;
+
+    for (size_t bytes; (bytes = buf_ring_stats(class, &s)) != 0; class++)
+        if (bytes >= n_bytes)
+            return s;
+    fail();
+    return s;
+}
+
+static size_t
+live_bytes(void)
+{
+    struct mem_stats s;
+
+    mem_stats(MEM_BUF, &s);
+    return s.live_bytes;
+}
+
+static void
+assert_verified(void)
+{
+    const char *names[MEM_N_DOMAINS];
+
+    assert_int_equal(mem_verify(names, MEM_N_DOMAINS), 0);
+}
+
+TEST(buf__a_body_grows_through_classes_and_keeps_its_bytes)
+{
+    struct buf b;
+    size_t last_cap = 0;
+    unsigned n_growths = 0;
+
+    buf_init(&b, MEM_BUF, BUF_NO_CEILING);
+    for (unsigned i = 0; i < 400000; i++) {
+        assert_int_equal(buf_append_char(&b, (char)(i * 7)), 0);
+        n_growths += b.cap != last_cap;
+        last_cap = b.cap;
+        assert_int_equal(b.p[b.n], '\0');
+    }
+    for (unsigned i = 0; i < 400000; i++)
+        assert_int_equal(b.p[i], (char)(i * 7));
+    assert_true(n_growths < 22);
+    assert_true(b.cap < 400000 * 5 / 4);
+    buf_fini(&b);
+    assert_verified();
+}
+
+TEST(buf__the_next_body_gets_the_buffer_of_the_last)
+{
+    struct pool_stats before, now;
+    size_t live = live_bytes();
+    struct buf b;
+    char *p = NULL;
+
+    pool_flush_all();
+    buf_init(&b, MEM_BUF, BUF_NO_CEILING);
+    before = ring_of(50000);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(buf_reserve(&b, 50000), 0);
+        assert_true(!KEEPS || i == 0 || b.p == p);
+        p = b.p;
+        memset(p, 1, 50001);
+        buf_fini(&b);
+        assert_int_equal(live_bytes(), live); /* what is idle does not live */
+    }
+    now = ring_of(50000);
+    assert_int_equal(now.n_hits - before.n_hits, KEEPS ? 9 : 0);
+    assert_int_equal(now.n_idle, KEEPS ? 1 : 0);
+    assert_int_equal(now.n_in_use, 0);
+    assert_verified();
+    for (unsigned i = 0; i < 3; i++)
+        pool_tick_all(1000 * i);
+    assert_int_equal(ring_of(50000).n_idle, 0);
+    assert_verified();
+}
+
+TEST(buf__a_ceiling_between_two_classes_is_kept)
+{
+    struct buf b;
+
+    for (size_t ceiling = 2000; ceiling < 600000; ceiling = ceiling * 9 / 8) {
+        buf_init(&b, MEM_BUF, ceiling);
+        while (buf_append(&b, "0123456789", 10) == 0)
+            continue;
+        assert_true(b.n <= ceiling && b.n + 10 > ceiling);
+        assert_int_equal(buf_reserve(&b, ceiling - b.n), 0);
+        assert_int_equal(b.cap, ceiling);
+        buf_fini(&b);
+    }
+    pool_flush_all();
+    for (struct { unsigned class; struct pool_stats s; } at = { 0 }; buf_ring_stats(at.class, &at.s) != 0; at.class++)
+        assert_int_equal(at.s.n_in_use + at.s.n_idle, 0);
+    assert_verified();
+}
+
+TEST(buf__bytes_taken_out_are_an_ordinary_block)
+{
+    struct buf b;
+    size_t n, live = live_bytes();
+    char *p;
+
+    buf_init(&b, MEM_BUF, BUF_NO_CEILING);
+    assert_int_equal(buf_reserve(&b, 100000), 0);
+    assert_int_equal(buf_append(&b, "text", 4), 0);
+    p = buf_take(&b, &n);
+    assert_int_equal(n, 4);
+    assert_string_equal(p, "text");
+    assert_int_equal(ring_of(100000).n_in_use, 0);
+    mem_free(MEM_BUF, p);
+    assert_int_equal(live_bytes(), live);
+    assert_verified();
+}
+
+TEST(buf__a_body_that_cannot_grow_stays_as_it_was)
+{
+    struct buf b;
+    size_t live = live_bytes();
+
+    pool_flush_all();
+    buf_init(&b, MEM_BUF, BUF_NO_CEILING);
+    for (size_t size = 100; size < 1000000; size = size * 3 / 2) {
+        assert_int_equal(buf_reserve(&b, size - b.n), 0);
+        memset(b.p, 'x', size);
+        b.n = size;
+        b.p[size] = '\0';
+        mem_fail_nth(1, true, false);
+        assert_int_equal(buf_reserve(&b, b.cap - b.n + 1), ORB_ENOMEM);
+        mem_fail_nth(0, false, false);
+        mem_set_limits(MEM_BUF, 0, live_bytes() + 1);
+        assert_int_equal(buf_reserve(&b, b.cap - b.n + 1), ORB_ENOMEM);
+        mem_set_limits(MEM_BUF, 0, 0);
+        assert_int_equal(b.n, size);
+        for (size_t i = 0; i < size; i += 97)
+            assert_int_equal(b.p[i], 'x');
+    }
+    buf_fini(&b);
+    assert_int_equal(live_bytes(), live);
+    assert_verified();
+}
+
+TESTS(T(buf__a_body_grows_through_classes_and_keeps_its_bytes), T(buf__the_next_body_gets_the_buffer_of_the_last),
+      T(buf__a_ceiling_between_two_classes_is_kept), T(buf__bytes_taken_out_are_an_ordinary_block),
+      T(buf__a_body_that_cannot_grow_stays_as_it_was))
