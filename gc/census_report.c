@@ -120,8 +120,8 @@ census_json(const struct census *c, struct buf *to)
     struct text t;
 
     text_start(&t, to);
-    text_printf(&t, "{\"taken_at_ms\":%llu,\"n_objects\":%llu,\"bytes\":%llu,\"owned_bytes\":", (unsigned long long)c->taken_at_ms,
-                (unsigned long long)c->n_objects, (unsigned long long)c->bytes);
+    text_printf(&t, "{\"taken_at_ms\":%llu,\"n_objects\":%llu,\"bytes\":%llu,\"owned_bytes\":",
+                (unsigned long long)c->taken_at_ms, (unsigned long long)c->n_objects, (unsigned long long)c->bytes);
     if (c->has_owned_bytes)
         text_printf(&t, "%llu,", (unsigned long long)c->owned_bytes);
     else
