@@ -38,6 +38,12 @@ write_rows(struct census_growth *to, const struct census *c, int64_t sign, bool 
     }
 }
 
+static int64_t
+bytes_of(const struct census *c, bool with_owned_bytes)
+{
+    return (int64_t)(c->bytes + (with_owned_bytes ? c->owned_bytes : 0));
+}
+
 /* Neighbours of one (type, site) become one; what did not change goes. Returns how many are left. */
 static size_t
 merge(struct census_growth *g, size_t n)
@@ -120,8 +126,8 @@ census_json(const struct census *c, struct buf *to)
     struct text t;
 
     text_start(&t, to);
-    text_printf(&t, "{\"taken_at_ms\":%llu,\"n_objects\":%llu,\"bytes\":%llu,\"owned_bytes\":", (unsigned long long)c->taken_at_ms,
-                (unsigned long long)c->n_objects, (unsigned long long)c->bytes);
+    text_printf(&t, "{\"taken_at_ms\":%llu,\"n_objects\":%llu,\"bytes\":%llu,\"owned_bytes\":",
+                (unsigned long long)c->taken_at_ms, (unsigned long long)c->n_objects, (unsigned long long)c->bytes);
     if (c->has_owned_bytes)
         text_printf(&t, "%llu,", (unsigned long long)c->owned_bytes);
     else
@@ -139,6 +145,7 @@ census_json(const struct census *c, struct buf *to)
 int
 census_diff_json(const struct census *before, const struct census *after, struct buf *to)
 {
+    bool with_owned_bytes = before->has_owned_bytes && after->has_owned_bytes;
     struct census_growth *g;
     struct text t;
     size_t n;
@@ -149,7 +156,8 @@ census_diff_json(const struct census *before, const struct census *after, struct
     text_start(&t, to);
     text_printf(&t, "{\"from_ms\":%llu,\"to_ms\":%llu,\"n_objects\":%lld,\"bytes\":%lld,\"rows\":[",
                 (unsigned long long)before->taken_at_ms, (unsigned long long)after->taken_at_ms,
-                (long long)(after->n_objects - before->n_objects), (long long)(after->bytes - before->bytes));
+                (long long)(after->n_objects - before->n_objects),
+                (long long)(bytes_of(after, with_owned_bytes) - bytes_of(before, with_owned_bytes)));
     for (size_t i = 0; i < n; i++) {
         text_put(&t, i == 0 ? "{" : ",{");
         put_names(&t, g[i].type, g[i].site);

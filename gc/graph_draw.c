@@ -22,7 +22,8 @@ describe(const struct picture_node *node, char to[DESCRIPTION_BYTES])
 static const char *
 colour_of(const struct object_type *type)
 {
-    static const char *const colours[] = { "#dbeafe", "#dcfce7", "#fef3c7", "#fce7f3", "#ede9fe", "#cffafe", "#ffe4d6", "#ecfccb" };
+    static const char *const colours[] = { "#dbeafe", "#dcfce7", "#fef3c7", "#fce7f3",
+                                           "#ede9fe", "#cffafe", "#ffe4d6", "#ecfccb" };
 
     return colours[type->id % ORB_N_ELEMENTS(colours)];
 }

@@ -244,10 +244,12 @@ parsed(const struct buf *b)
 TEST(census_json__holds_what_the_census_holds)
 {
     struct sample *s = sample_new(SAMPLE_PAGE, 1);
-    struct census *before = take(true), *after;
+    struct census *before, *after;
     struct buf b;
     json_t *json, *row;
 
+    s->owned_bytes = 500;
+    before = take(true);
     buf_init(&b, MEM_DEFAULT, BUF_NO_CEILING);
     assert_int_equal(census_json(before, &b), 0);
     json = parsed(&b);
@@ -265,9 +267,10 @@ TEST(census_json__holds_what_the_census_holds)
     buf_clear(&b);
     assert_int_equal(census_diff_json(before, after, &b), 0);
     json = parsed(&b);
-    assert_int_equal(json_integer_value(json_object_get(json, "bytes")), -SAMPLE_BYTES);
+    assert_int_equal(json_integer_value(json_object_get(json, "bytes")), -SAMPLE_BYTES - 500);
     row = json_array_get(json_object_get(json, "rows"), 0);
     assert_int_equal(json_integer_value(json_object_get(row, "n")), -1);
+    assert_int_equal(json_integer_value(json_object_get(row, "bytes")), -SAMPLE_BYTES - 500);
     json_decref(json);
     census_free(&before);
     census_free(&after);

@@ -111,6 +111,12 @@ is_kind(const json_t *node, const char *kind)
     return strcmp(json_string_value(json_object_get(node, "kind")), kind) == 0;
 }
 
+static const char *
+type_of(const json_t *json, size_t node)
+{
+    return json_string_value(json_object_get(json_array_get(json_object_get(json, "nodes"), node), "type"));
+}
+
 /* The node of a named root, or of the unknown holder. */
 static json_t *
 holder(const json_t *json, const char *name)
@@ -216,8 +222,7 @@ TEST(graph_picture__of_referrers_ends_at_named_roots)
     assert_null(holder(json, NULL));
     for (int i = 0; i < (int)json_array_size(json_object_get(json, "nodes")); i++)
         if (edge(json, number(r, "id"), i) > 0)
-            assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "nodes"), (size_t)i), "type")),
-                                "host");
+            assert_string_equal(type_of(json, (size_t)i), "host");
     json_decref(json);
     end();
 }
@@ -257,7 +262,7 @@ TEST(graph_picture__without_a_place_begins_at_the_roots)
     assert_non_null(u);
     assert_int_equal(number(r, "id"), 0);
     assert_int_equal(edge(json, 0, 1), 1);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "nodes"), 1), "type")), "host");
+    assert_string_equal(type_of(json, 1), "host");
     assert_int_equal(edge(json, number(u, "id"), number(u, "id") + 1), 1);
     json_decref(json);
     object_unref(&lost);
@@ -272,7 +277,7 @@ TEST(graph_picture__of_a_type_shows_all_of_it_and_what_holds_it)
     make();
     json = drawn(&p);
     assert_int_equal(number(json_array_get(json_object_get(json, "nodes"), 0), "n"), N_PAGES);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "nodes"), 1), "type")), "link");
+    assert_string_equal(type_of(json, 1), "link");
     assert_int_equal(edge(json, 1, 0), 768);
     assert_int_equal(edge(json, 0, 0), N_PAGES - 768);
     json_decref(json);
@@ -339,8 +344,8 @@ assert_graphviz_takes(const char *name)
 
 TEST(graph_picture__graphviz_takes_it_whatever_a_description_holds)
 {
-    static const char *const descriptions[] = { NULL, "\"]; n0 -> n1 [label=\"", "back\\slash\\", "?a=1&copy=2&#64;", "\xff\xfe\x01\n\r",
-                                                "<b>x</b>", "https://example.org/a?b={c}|<d>", "\xe2\x80\xae\xf0\x9f\x95\xb7" };
+    static const char *const descriptions[] = { NULL, "\"]; n0 -> n1 [label=\"", "back\\slash\\", "?a=1&copy=2&#64;",
+                                                "\xff\xfe\x01\n\r", "<b>x</b>", "https://example.org/a?b={c}|<d>", "\xe2\x80\xae\xf0\x9f\x95\xb7" };
     struct graph_picture p = { .max_depth = 6 };
 
     if (system("command -v dot > /dev/null 2>&1") != 0)
