@@ -145,6 +145,16 @@ start_tracing(const struct worker *w)
         log_debug("built without libunwind: where libraries allocate is not traced");
 }
 
+/* What a page takes is in these domains, and of what is in them a page takes the most. */
+static void
+limit_page_memory(const struct worker *w)
+{
+    static const enum mem_domain domains[] = { MEM_BUF, MEM_PAGE, MEM_XML };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(domains); i++)
+        mem_set_limits(domains[i], 0, w->conf.page_memory_bytes);
+}
+
 static void
 on_conf(struct worker *w, struct wire_in *in)
 {
@@ -164,6 +174,7 @@ on_conf(struct worker *w, struct wire_in *in)
     w->has_conf = true;
     log_set_level((enum log_level)w->conf.log_level);
     start_tracing(w);
+    limit_page_memory(w);
     open_store(w);
     open_network(w);
     sandbox_enter_worker(w->conf.output_dir, w->conf.hosts_file, w->conf.ca_file);
