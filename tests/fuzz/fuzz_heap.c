@@ -57,7 +57,7 @@ on_death(struct weak_watch *w, void *arg)
 {
     unsigned i = (unsigned)(w - watches);
 
-    if (i % 2 == 0)
+    if (i % 2 == 0 && n_pins[i / 2] == 0)
         object_unref(&slots[i / 2]); /* what a callback may do */
 }
 
