@@ -1,4 +1,4 @@
-#include "gc/heap_slab.h"
+#include "gc/object_internal.h"
 
 /* Slots are found by the live bitmap, lowest address first: what is made together lies together, also in a slab that many
  * have died in, and a dead object's slot is not touched until it is needed again.
@@ -168,6 +168,20 @@ heap_give_surplus(unsigned n_kept)
     tables_trim();
 }
 
+/* What mem_verify() compares the counters with: what the bitmaps say. */
+static size_t
+walk_live_bytes(enum mem_domain domain)
+{
+    size_t sum = domain == MEM_OBJ ? weak_live_bytes() : 0;
+
+    if (domain != MEM_OBJ)
+        return 0;
+    HEAP_EACH_SLAB(s)
+        for (unsigned w = 0; w < s->n_words; w++)
+            sum += (size_t)__builtin_popcountll(s->live[w]) * s->slot_bytes;
+    return sum;
+}
+
 /* ---- slots -------------------------------------------------------------------------------------------------------- */
 
 void
@@ -177,6 +191,7 @@ heap_register(struct object_type *t)
     uint32_t used = t->object_bytes;
 
     CHECK(heap_n_types < HEAP_MAX_TYPES);
+    slab_set_walk(walk_live_bytes);
     CHECK(used >= sizeof(struct object) && used <= OBJECT_MAX_BYTES);
     for (unsigned i = 0; i < t->n_pointers; i++)
         CHECK(t->pointer_offsets[i] % sizeof(void *) == 0 && t->pointer_offsets[i] + sizeof(void *) <= used);

@@ -249,6 +249,12 @@ weak_stats(struct weak_stats *out)
     };
 }
 
+size_t
+weak_live_bytes(void)
+{
+    return (size_t)(cells.n_used + notes.n_used) * sizeof(struct weak_cell);
+}
+
 static void
 count_weak(void *arg, struct object *o)
 {
