@@ -23,12 +23,20 @@ static uint32_t dying;       /* handle of the newest; 0 = none */
 static bool is_tearing_down, is_deferring;
 static uint64_t n_resurrected;
 
-void
-object_bad_count(const struct object *o)
+static noreturn void
+bad_count(const struct object *o)
 {
     CHECK(o->refs != 0);                   /* it is dead: used after its last object_unref() */
     CHECK(o->refs < OBJECT_IMMORTAL_REFS); /* 2^31 references */
     CHECK_NEVER("a bad count");
+}
+
+struct object *
+object_ref_odd(struct object *o)
+{
+    if (o->refs != OBJECT_IMMORTAL_REFS)
+        bad_count(o);
+    return o;
 }
 
 static void
@@ -143,7 +151,7 @@ object_unref_last(struct object *o)
     if (o->refs == OBJECT_IMMORTAL_REFS)
         return;
     if (o->refs != 1)
-        object_bad_count(o);
+        bad_count(o);
     o->refs = 0;
     object_die(o);
 }

@@ -103,18 +103,15 @@ void *object_new(struct object_type *type, struct object_site *site) ORB_MUST_US
 extern uint64_t object_candidates[4];
 void object_die(struct object *o);       /* refs has become 0 */
 void object_unref_last(struct object *o); /* refs is 1 (the end), or immortal, or a bug */
-noreturn void object_bad_count(const struct object *o);
+struct object *object_ref_odd(struct object *o) __attribute__((cold)); /* immortal, or a bug: dead, or too many references */
 
 static inline struct object * /* returns o, which is not NULL */
 object_ref(struct object *o)
 {
     uint32_t refs = o->refs;
 
-    if (__builtin_expect(refs - 1u >= OBJECT_IMMORTAL_REFS - 1u, 0)) {
-        if (refs != OBJECT_IMMORTAL_REFS)
-            object_bad_count(o); /* 0: dead; more: overflow */
-        return o;
-    }
+    if (__builtin_expect(refs - 1u >= OBJECT_IMMORTAL_REFS - 1u, 0))
+        return object_ref_odd(o);
     o->refs = refs + 1;
     return o;
 }
