@@ -14,7 +14,7 @@
 
 #define STATS_PAGE_BYTES 16384
 #define STATS_MAGIC 0x6f726273u
-#define STATS_VERSION 1
+#define STATS_VERSION 2
 #define STATS_MAX (1ull << 53) /* of any count: what every reader of JSON can tell apart */
 
 enum worker_op { OP_IDLE, OP_DECODE, OP_PARSE, OP_STORE, OP_N };
@@ -28,6 +28,7 @@ struct stats { /* all of it a worker's word */
     uint64_t n_pages, n_requests, n_wire_bytes, n_connections_opened, n_connections_reused;
     uint32_t n_in_flight, n_leases, n_urls_held, n_rows_pending;
     uint64_t live_bytes[MEM_N_DOMAINS];
+    uint64_t hooks_failed;           /* bit per domain: a library's memory is not counted there (libraries.h) */
     uint64_t outcomes[OUTCOME_N];
 };
 
