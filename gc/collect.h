@@ -42,6 +42,7 @@ struct gc_stats {
     uint64_t heap_bytes, slack_bytes, n_slabs;   /* heap = slabs held; slack = heap - live slots */
     uint64_t floating_bytes_last, floating_bytes_max; /* garbage that the last full collection found: it had floated since the
                                                          one before; and the most ever */
+    uint64_t n_revived;                          /* by their finalizer when their count fell to 0, outside collections */
     uint64_t last_yield;                         /* objects that the last collection found */
 };
 void gc_stats(struct gc_stats *out);

@@ -200,6 +200,7 @@ gc_stats(struct gc_stats *out)
     out->floating_bytes_last = books.floating_bytes_last;
     out->floating_bytes_max = books.floating_bytes_max;
     out->last_yield = books.last_yield;
+    out->n_revived = object_n_resurrected();
     for (unsigned g = 0; g < GC_GENERATIONS; g++) {
         out->generations[g] = books.generations[g];
         out->generations[g].n_candidates = object_candidates[HEAP_YOUNG + g];

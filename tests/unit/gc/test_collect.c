@@ -132,6 +132,23 @@ TEST(gc_collect__finds_a_ring_across_generations)
     assert_int_equal(gc_collect(2).n_collected, 2);
 }
 
+/* The same, and nothing that happened to the old one says so: its last reference from outside moved into the ring. */
+TEST(gc_collect__remembers_a_young_candidate_that_something_old_holds)
+{
+    struct object *old, *young;
+
+    forget_the_past();
+    old = make(&plain_type);
+    gc_collect(2);
+    young = make(&plain_type);
+    ((struct node *)(void *)young)->next = old;
+    link_to(old, young);
+    object_unref(&young);
+    assert_int_equal(gc_collect(0).n_collected, 0);
+    assert_int_equal(gc_collect(1).n_collected, 0);
+    assert_int_equal(gc_collect(2).n_collected, 2);
+}
+
 TEST(gc_collect__generations_grow_older)
 {
     struct gc_stats s;
@@ -442,7 +459,8 @@ TEST(gc_fini__runs_finalizers_and_says_what_is_left)
 }
 
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
-      T(gc_collect__finds_a_ring_across_generations), T(gc_collect__generations_grow_older),
+      T(gc_collect__finds_a_ring_across_generations),
+      T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
       T(gc_collect__finalizes_once_and_lets_the_revived_live), T(gc_collect__only_what_a_revived_one_reaches_is_spared),
       T(gc_collect__ordered_ones_in_a_ring_are_uncollectable), T(gc_collect__ordered_ones_that_hang_on_a_ring_die_in_order),
       T(gc_collect__pinned_and_frozen_objects_are_held), T(gc_collect__immortals_stay),

@@ -169,6 +169,13 @@ thing_finalize(struct object *o)
         records[i].edges[e] = -1;
         object_unref(&t->edges[e]);
     }
+    if (pick(4) == 0) {
+        unsigned w = pick(N_WEAKS);
+
+        assert_int_equal(weak_set(&weaks[w], o), 0);
+        weak_of[w] = i;
+        weak_id[w] = records[i].id;
+    }
 }
 
 static void
@@ -265,6 +272,24 @@ step_link(void)
     old = t->edges[e];
     t->edges[e] = object_ref(&records[to].thing->object);
     records[from].edges[e] = to;
+    object_unref(&old);
+}
+
+/* A reference moves from a root into an object: no count falls. */
+static void
+step_move(void)
+{
+    int slot = (int)pick(N_ROOTS), from = random_record(), to = root_of[slot];
+    unsigned e = pick(N_EDGES);
+    struct object *old;
+
+    if (to < 0 || from < 0 || object_type_of(&records[from].thing->object) == &types[LEAF_TYPE])
+        return;
+    old = records[from].thing->edges[e];
+    records[from].thing->edges[e] = root_refs[slot];
+    records[from].edges[e] = to;
+    root_refs[slot] = NULL;
+    root_of[slot] = -1;
     object_unref(&old);
 }
 
@@ -507,8 +532,10 @@ round_of(uint64_t seed)
         reach_all();
         if (what < 30)
             step_new();
-        else if (what < 65)
+        else if (what < 60)
             step_link();
+        else if (what < 65)
+            step_move();
         else if (what < 72)
             step_unlink();
         else if (what < 82)

@@ -1,3 +1,4 @@
+#include "gc/collect.h"
 #include "gc/object.h"
 #include "tests/support/support.h"
 
@@ -81,5 +82,86 @@ TEST(object__census_counts_the_living)
     assert_int_equal(stats[0].n_live, 0);
 }
 
+static struct object *revived;
+static int n_finalized;
+
+static void
+revive(struct object *o)
+{
+    n_finalized++;
+    revived = object_ref(o);
+}
+
+static struct object_type revived_type = { .name = "revived", .object_bytes = sizeof(struct node), .pointer_offsets = node_pointers,
+                                           .n_pointers = 2, .finalize = revive, .release = node_release };
+
+TEST(object__a_finalizer_runs_once_and_may_revive)
+{
+    struct object *o = OBJECT_NEW(&revived_type);
+    struct gc_stats before, after;
+
+    gc_stats(&before);
+    n_finalized = n_released = 0;
+    object_unref(&o);
+    gc_stats(&after);
+    assert_non_null(revived);
+    assert_int_equal(after.n_revived - before.n_revived, 1);
+    assert_int_equal(n_released, 0);
+    gc_check();
+    object_unref(&revived);
+    assert_int_equal(n_finalized, 1);
+    assert_int_equal(n_released, 1);
+}
+
+TEST(object__remembers_where_it_was_made)
+{
+    struct object *o = OBJECT_NEW(&node_type);
+    const struct object_site *site = object_site_of(o);
+
+    assert_non_null(strstr(site->file, "test_object.c"));
+    assert_string_equal(site->function, __func__);
+    assert_true(site->line > 0);
+    assert_ptr_equal(object_site_by_id(site->id), site);
+    assert_ptr_equal(object_type_of(o), &node_type);
+    assert_ptr_equal(object_type_by_id(node_type.id), &node_type);
+    assert_null(object_type_by_id(0));
+    assert_null(object_type_by_id(511));
+    assert_true(object_is(o, &node_type) && !object_is(o, &revived_type));
+    object_unref(&o);
+}
+
+TEST(object__an_immortal_is_not_counted)
+{
+    struct object *o = OBJECT_NEW(&node_type), *p = o;
+
+    object_make_immortal(o);
+    n_released = 0;
+    for (int i = 0; i < 10; i++) {
+        p = o;
+        object_unref(&p);
+    }
+    assert_int_equal(n_released, 0);
+    assert_int_equal(object_ref(o)->refs, OBJECT_IMMORTAL_REFS);
+    o->refs = 1;
+    object_unref(&o);
+}
+
+TEST(object__a_pin_is_a_reference)
+{
+    struct object *o = OBJECT_NEW(&node_type), *p = o;
+
+    n_released = 0;
+    object_pin(o);
+    object_pin(o);
+    object_unref(&p);
+    gc_check();
+    object_unpin(o);
+    assert_int_equal(n_released, 0);
+    object_unpin(o);
+    assert_int_equal(n_released, 1);
+}
+
 TESTS(T(object__dies_when_its_last_reference_goes), T(object__drops_what_it_refers_to),
-      T(object__a_chain_of_ten_million_dies_without_recursion), T(object__census_counts_the_living))
+      T(object__a_chain_of_ten_million_dies_without_recursion), T(object__census_counts_the_living),
+      T(object__a_finalizer_runs_once_and_may_revive), T(object__remembers_where_it_was_made), T(object__an_immortal_is_not_counted),
+      T(object__a_pin_is_a_reference))
