@@ -187,28 +187,33 @@ trace_name(const struct trace_modules *modules, const void *frame)
     return name;
 }
 
-/* The functions of pool/mem*.c on the way from a library: they are in every stack, and the domain says it already. */
-static bool
-is_allocator(const struct trace_modules *modules, const void *frame, const char *name)
-{
-    static const char *const prefixes[] = { "mem_", "small_", "large_", "get_slowly", "move" };
+/* ---- the allocator's own frames: in every stack, and the domain says it already ------------------------------------------ */
 
-    if (trace_module_of(modules, trace_call_address(frame)) != modules->list)
-        return false;
+#define OWN_FRAMES 8 /* of pool/mem*.c, at most; which of them are there depends on what the compiler inlined */
+
+static bool
+is_allocator(const char *name)
+{
+    static const char *const prefixes[] = { "mem_", "small_", "large_" };
+
     for (unsigned i = 0; i < ORB_N_ELEMENTS(prefixes); i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
-    return false;
+    return strcmp(name, "get_slowly") == 0 || strcmp(name, "move") == 0;
 }
 
 unsigned
 trace_first_frame(const struct trace_modules *modules, const struct trace_stack *s)
 {
-    for (unsigned i = 0; i < s->n_frames; i++) {
+    unsigned first = 0;
+
+    for (unsigned i = 0; i < s->n_frames && i < OWN_FRAMES; i++) {
         const char *name = trace_name(modules, s->frames[i]);
 
-        if (name == NULL || !is_allocator(modules, s->frames[i], name))
-            return i;
+        if (name == NULL || trace_module_of(modules, trace_call_address(s->frames[i])) != modules->list)
+            break; /* a library: here it begins */
+        if (is_allocator(name))
+            first = i + 1;
     }
-    return 0;
+    return first < s->n_frames ? first : 0;
 }

@@ -286,17 +286,28 @@ TEST(trace__folds_stacks_from_the_outermost_function_to_the_innermost)
     stop();
 }
 
+/* In the middle of a document, when libxml2 holds what it needs for it. */
+static void
+look(void *arg, struct slice piece, bool is_apart)
+{
+    json_t **j = arg;
+
+    if (*j == NULL)
+        *j = as_json(1000);
+}
+
 /* libxml2 has no symbols of its own inside: its exported functions have names, the others places, none a wrong name. */
 TEST(trace__names_a_librarys_functions)
 {
     static const char page[] = "<html><body><p class=a id=b>text<a href=/x>link</a></html>";
-    struct html_events none = { 0 };
-    json_t *j, *stack;
+    struct html_events events = { .text = look };
+    json_t *j = NULL, *stack;
     size_t i;
 
+    events.arg = &j;
     start(1);
-    assert_int_equal(html_parse(slice_str(page), &none), 0);
-    j = as_json(1000);
+    assert_int_equal(html_parse(slice_str(page), &events), 0);
+    assert_non_null(j);
     assert_true(json_array_size(json_object_get(j, "stacks")) >= 1);
     assert_true(bytes_of(j, "html_parse") > 0);
     assert_true(bytes_of(j, "htmlNewParserCtxt") > 0);
@@ -305,8 +316,9 @@ TEST(trace__names_a_librarys_functions)
     json_array_foreach (json_object_get(j, "stacks"), i, stack) {
         const char *innermost = json_string_value(json_array_get(json_object_get(stack, "frames"), 0));
 
-        assert_true(strncmp(innermost, "xml", 3) == 0 || strncmp(innermost, "html", 4) == 0
-                    || strncmp(innermost, "libxml2.so.2+0x", 15) == 0);
+        if (strncmp(innermost, "xml", 3) != 0 && strncmp(innermost, "html", 4) != 0
+            && strncmp(innermost, "libxml2.so.2+0x", 15) != 0)
+            fail_msg("%s of %s", innermost, string(stack, "domain"));
     }
     json_decref(j);
     html_fini();
