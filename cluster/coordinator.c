@@ -19,6 +19,7 @@
 #include "cluster/cmd.h"
 #include "cluster/log.h"
 #include "crawler/parse.h"
+#include "gc/collect.h"
 #include "pool/mem_hooks.h"
 #include "pool/pool.h"
 #include "storage/storage.h"
@@ -35,6 +36,7 @@
 #define TURN_GAP_MS 200u                  /* longer turns of the loop do not count against workers */
 #define DISK_ROOM_BYTES (64ull << 20)     /* free before a full disk counts as having room again */
 #define DISK_CHECK_MS 2000
+#define HEAP_EVERY_MS 1000
 
 /* ---- ends ----------------------------------------------------------------------------------------------------------- */
 
@@ -155,6 +157,19 @@ sample(struct coordinator *c, uint64_t now_ms)
     mem_tick(now_ms);
 }
 
+/* The tick comes from the loop itself: a safe point. */
+static void
+tend_heap(struct coordinator *c, uint64_t now_ms)
+{
+    struct gc_result result;
+
+    heap_safe_point(&c->heap, now_ms, coordinator_n_pages(c), &result);
+    if (now_ms - c->last_heap_ms < HEAP_EVERY_MS)
+        return;
+    c->last_heap_ms = now_ms;
+    heap_tick(&c->heap, now_ms);
+}
+
 static void
 on_tick(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -168,6 +183,7 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
     disk_tick(c);
     slots_tick(c, now_ms, (uint32_t)ORB_MIN(gap_ms, TURN_GAP_MS));
     sample(c, now_ms);
+    tend_heap(c, now_ms);
     coordinator_lease_more(c);
     check_limits(c, now_ms);
     check_disk(c, now_ms);
@@ -385,6 +401,8 @@ coordinator_open(struct coordinator *c, struct buf *error)
     if (err == 0)
         err = open_front(c, error);
     if (err == 0)
+        err = heap_open(&c->heap, NULL);
+    if (err == 0)
         err = control_open(&c->control, c, error);
     if (err == 0)
         err = conf_to_json(c->conf, true, &c->conf_json);
@@ -435,6 +453,7 @@ coordinator_close(struct coordinator *c)
     buf_fini(&c->frame);
     buf_fini(&c->conf_json);
     buf_fini(&c->returned);
+    heap_close(&c->heap);
     crawldir_close(&c->dir);
     log_close_file();
     if (c->loop != NULL)
