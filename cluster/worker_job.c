@@ -18,46 +18,6 @@
 
 #define SITEMAP_MAX_NESTING 2 /* index -> index -> sitemap */
 
-static void
-job_release(struct object *o)
-{
-    struct job *j = (struct job *)(void *)o;
-
-    url_fini(&j->parsed_url);
-    buf_fini(&j->frames);
-    mem_free(MEM_HOST, j->url);
-}
-
-static size_t
-job_owned_bytes(const struct object *o)
-{
-    const struct job *j = (const struct job *)(const void *)o;
-
-    return (j->url == NULL ? 0 : mem_usable_bytes(j->url)) + (j->frames.p == NULL ? 0 : mem_usable_bytes(j->frames.p))
-           + (j->parsed_url.href.p == NULL ? 0 : mem_usable_bytes(j->parsed_url.href.p));
-}
-
-static void
-job_describe(const struct object *o, char *to, size_t cap)
-{
-    const struct job *j = (const struct job *)(const void *)o;
-
-    snprintf(to, cap, "%s", j->url == NULL ? "" : j->url->url);
-}
-
-static const uint16_t job_pointers[] = { offsetof(struct job, host), offsetof(struct job, page), offsetof(struct job, known) };
-
-struct object_type job_type = {
-    .name = "Job",
-    .object_bytes = sizeof(struct job),
-    .flags = OBJECT_WEAKABLE,
-    .pointer_offsets = job_pointers,
-    .n_pointers = ORB_N_ELEMENTS(job_pointers),
-    .release = job_release,
-    .owned_bytes = job_owned_bytes,
-    .describe = job_describe,
-};
-
 void
 job_free(struct job *j)
 {
