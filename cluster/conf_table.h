@@ -116,6 +116,8 @@ KNOB(MS, low_speed_time_ms, "low-speed-time", 0, "30s", 1000, 3600000, LIMITS, 0
 
 KNOB(BYTES, frontier_memory_bytes, "frontier-memory", 0, "256M", 16777216, 1099511627776, MEMORY, 0, "BYTES",
      "memory for the frontier, touched as it is needed; the rest is on disk")
+KNOB(BYTES, page_memory_bytes, "page-memory", 0, "none", 1048576, 1099511627776, MEMORY, CONF_NONE_IS_0, "BYTES",
+     "most memory of a worker for bodies, for what is read out of them and for the HTML parser, each; a page beyond it is given up")
 KNOB(COUNT, keep_excluded, "keep-excluded", 0, "10000000", 0, UINT64_MAX, MEMORY, 0, "N",
      "excluded URLs kept one by one; beyond that they are counted by reason")
 KNOB(BYTES, warc_file_bytes, "warc-size", 0, "1G", 1048576, 1099511627776, MEMORY, 0, "BYTES",

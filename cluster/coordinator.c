@@ -17,10 +17,10 @@
 
 #include "cluster/clock.h"
 #include "cluster/cmd.h"
+#include "cluster/libraries.h"
 #include "cluster/log.h"
 #include "crawler/parse.h"
 #include "gc/collect.h"
-#include "pool/mem_hooks.h"
 #include "pool/pool.h"
 #include "storage/storage.h"
 
@@ -383,10 +383,10 @@ coordinator_open(struct coordinator *c, struct buf *error)
     slot_raise_file_limit();
     mem_start_background();
     storage_init();
-    ev_set_allocator(mem_ev_realloc);
-    c->loop = ev_loop_new(EVFLAG_AUTO); /* never the default loop: its SIGCHLD handler would reap before the pidfd */
+    c->loop = libraries_loop();
     if (c->loop == NULL)
         return ORB_ENOMEM;
+    libraries_report();
     err = crawldir_open(&c->dir, c->conf->output_dir, error);
     if (err != 0)
         return err;

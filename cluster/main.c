@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cluster/cmd.h"
+#include "cluster/libraries.h"
 
 #define COMMAND_ROW(name, usage, sentence, hidden) { #name, cmd_##name, usage, sentence, hidden },
 static const struct command commands[] = { COMMANDS(COMMAND_ROW) };
@@ -25,6 +26,7 @@ main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
 
+    libraries_begin();
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
         return argc > 1 ? EXIT_DONE : EXIT_USAGE;

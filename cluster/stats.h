@@ -32,6 +32,7 @@ struct stats { /* all of it a worker's word */
     uint64_t n_gc_periodic, n_gc_periodic_yield;         /* ... of those that --collect-every asked for */
     uint64_t n_cache_hits, n_cache_misses, n_cache_url_hits, cache_saved_bytes, cache_bytes, n_cached; /* parsed pages */
     uint64_t live_bytes[MEM_N_DOMAINS];
+    uint64_t hooks_failed;           /* bit per domain: a library's memory is not counted there (libraries.h) */
     uint64_t outcomes[OUTCOME_N];
 };
 

@@ -2,6 +2,7 @@
 #include "cluster/coordinator_internal.h"
 
 #include "cluster/clock.h"
+#include "cluster/libraries.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -92,7 +93,11 @@ put_worker(const struct desk *d, struct buf *out)
     for (int i = 0; err == 0 && i < MEM_N_DOMAINS; i++)
         err = buf_printf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", mem_domain_name((enum mem_domain)i),
                          s->live_bytes[i]);
-    return err != 0 ? err : buf_append_str(out, "}}");
+    if (err == 0)
+        err = buf_append_char(out, '}');
+    if (err == 0)
+        err = libraries_put_failed((uint32_t)s->hooks_failed, out);
+    return err != 0 ? err : buf_append_char(out, '}');
 }
 
 static int
@@ -131,6 +136,8 @@ status_json(const struct coordinator *c, struct buf *out)
         err = put_frontier(c, out);
     if (err == 0)
         err = put_cache(c, out);
+    if (err == 0)
+        err = libraries_put_failed(libraries_failed(), out);
     if (err == 0)
         err = buf_append_str(out, ",\"workers\":[");
     for (unsigned i = 0; err == 0 && i < c->n_desks; i++) {

@@ -11,6 +11,7 @@
 
 #include "cluster/clock.h"
 #include "cluster/cmd.h"
+#include "cluster/libraries.h"
 #include "cluster/log.h"
 #include "cluster/sandbox.h"
 #include "cluster/slot.h"
@@ -19,7 +20,6 @@
 #include "crawler/html.h"
 #include "crawler/xml.h"
 #include "gc/trace.h"
-#include "pool/mem_hooks.h"
 #include "pool/pool.h"
 #include "storage/storage.h"
 
@@ -158,6 +158,16 @@ start_tracing(const struct worker *w)
         log_debug("built without libunwind: where libraries allocate is not traced");
 }
 
+/* What a page takes is in these domains, and of what is in them a page takes the most. */
+static void
+limit_page_memory(const struct worker *w)
+{
+    static const enum mem_domain domains[] = { MEM_BUF, MEM_PAGE, MEM_XML };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(domains); i++)
+        mem_set_limits(domains[i], 0, w->conf.page_memory_bytes);
+}
+
 static void
 on_conf(struct worker *w, struct wire_in *in)
 {
@@ -177,11 +187,13 @@ on_conf(struct worker *w, struct wire_in *in)
     w->has_conf = true;
     log_set_level((enum log_level)w->conf.log_level);
     start_tracing(w);
+    limit_page_memory(w);
     open_store(w);
     open_network(w);
     open_cache(w);
     worker_heap_open(w);
     sandbox_enter_worker(w->conf.output_dir, w->conf.hosts_file, w->conf.ca_file);
+    libraries_report(); /* the resolver was the last of them */
     mem_start_background();
     wire_begin(&out, &w->frame, WIRE_READY);
     wire_u32(&out, (uint32_t)getpid());
@@ -330,6 +342,7 @@ write_stats(struct worker *w)
         s->live_bytes[d] = domain.live_bytes;
     }
     worker_heap_stats(w, s);
+    s->hooks_failed = libraries_failed();
     stats_write(w->stats_page, s);
 }
 
@@ -399,7 +412,6 @@ int
 cmd_worker(int argc, char **argv)
 {
     static struct worker w; /* large, and there is one */
-    struct curl_init_report libraries;
     ev_signal term;
 
     if (argc != 2 || fcntl(WORKER_CHANNEL_FD, F_GETFD) < 0) {
@@ -410,12 +422,11 @@ cmd_worker(int argc, char **argv)
     log_set_process("worker %u", w.index);
     prctl(PR_SET_NAME, "orb-worker");
     slot_raise_file_limit();
-    if (curl_init_libraries(&libraries) != 0)
+    if (curl_init_libraries(NULL) != 0)
         worker_die(&w, "libcurl could not be set up", ORB_ENOMEM);
     storage_init();
     xml_init();
-    ev_set_allocator(mem_ev_realloc);
-    w.loop = ev_loop_new(EVFLAG_AUTO);
+    w.loop = libraries_loop();
     if (w.loop == NULL || stats_page_attach(WORKER_STATS_FD, &w.stats_page) != 0)
         worker_die(&w, "no event loop or no stats page", ORB_ENOMEM);
     list_init(&w.leases);

@@ -426,6 +426,19 @@ record_make(struct job *j, struct record *r)
     };
 }
 
+static void
+leave_body_out(struct job *j, struct record *r)
+{
+    buf_fini(&j->page->body_buf);
+    buf_fini(&j->page->payload_buf);
+    buf_fini(&j->page->wire_body);
+    r->wire_body = r->payload = r->body = SLICE_NONE;
+    r->links = NULL;
+    r->n_links = 0;
+    r->truncated = "unspecified";
+    r->outcome = slice_str(outcome_name(j->outcome));
+}
+
 /* 0, or why it has to wait: ORB_EAGAIN (rows full), ORB_EFULL (disk). Other errors become the URL's outcome. */
 static int
 job_store(struct job *j)
@@ -441,6 +454,11 @@ job_store(struct job *j)
     r.outcome = slice_str(outcome_name(j->outcome));
     job_at(j, OP_STORE);
     err = store_put(w->store, &r, worker_wall_ms(w));
+    if (err == ORB_ENOMEM && r.wire_body.n > 0) { /* its record has no room beside its body: kept without it */
+        j->outcome = OUTCOME_TOO_MUCH_MEMORY;
+        leave_body_out(j, &r);
+        err = store_put(w->store, &r, worker_wall_ms(w));
+    }
     job_at(j, OP_IDLE);
     if (err == ORB_EAGAIN || err == ORB_EBUSY || err == ORB_EFULL || err == ORB_EMFILE)
         return err;

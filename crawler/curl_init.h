@@ -14,6 +14,7 @@ struct curl_init_report {
     bool curl_has_domain; /* MEM_CURL counts what libcurl allocates */
 };
 
+bool curl_init_ssl(void); /* OpenSSL alone, before anything else of it: what it answers is ssl_has_domain */
 int curl_init_libraries(struct curl_init_report *report) ORB_MUST_USE; /* again: the first report; ORB_ENOMEM */
 void curl_fini_libraries(void); /* at the end of the process */
 

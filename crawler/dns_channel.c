@@ -70,11 +70,19 @@ static bool is_library_ready;
 int
 dns_library_init(void)
 {
+    unsigned char *probe;
+    int n;
+
     if (is_library_ready)
         return 0;
     if (ares_library_init_mem(ARES_LIB_INIT_ALL, mem_curl_malloc, mem_curl_free, mem_curl_realloc) != ARES_SUCCESS)
         return ORB_ENOMEM;
     is_library_ready = true;
+    mem_hook_begin(MEM_CURL);
+    if (ares_create_query("x", 1, 1, 0, 0, &probe, &n, 0) == ARES_SUCCESS) {
+        ares_free_string(probe);
+        mem_hook_end(MEM_CURL);
+    }
     return 0;
 }
 

@@ -4,7 +4,7 @@
 #include "crawler/xml.h"
 #include "pool/mem_hooks.h"
 
-static bool is_ready, is_hooked;
+static bool is_ready;
 
 /* libxml2 prints to standard error what no context has a handler for. */
 static void
@@ -12,16 +12,29 @@ error_ignore(void *arg, const char *format, ...)
 {
 }
 
+static void
+probe(void)
+{
+    xmlChar *text;
+
+    mem_hook_begin(MEM_XML);
+    text = xmlStrdup(BAD_CAST "x");
+    if (text != NULL)
+        mem_hook_end(MEM_XML);
+    xmlFree(text);
+}
+
 bool
 xml_init(void)
 {
     if (is_ready)
-        return is_hooked;
-    is_hooked = xmlMemSetup(mem_xml_free, mem_xml_malloc, mem_xml_realloc, mem_xml_strdup) == 0;
+        return mem_hook_state(MEM_XML) != MEM_HOOK_FAILED;
+    if (xmlMemSetup(mem_xml_free, mem_xml_malloc, mem_xml_realloc, mem_xml_strdup) == 0)
+        probe();
     xmlInitParser();
     xmlSetGenericErrorFunc(NULL, error_ignore);
     is_ready = true;
-    return is_hooked;
+    return mem_hook_state(MEM_XML) != MEM_HOOK_FAILED;
 }
 
 void

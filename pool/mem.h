@@ -98,8 +98,8 @@ unsigned mem_verify(const char **names, unsigned max);
 /* Does a library's memory come to its domain? mem_hook_begin(d), a call of the library that allocates, mem_hook_end(d). */
 enum mem_hook_state { MEM_HOOK_UNTRIED, MEM_HOOK_WORKS, MEM_HOOK_FAILED };
 void mem_hook_begin(enum mem_domain domain);
-enum mem_hook_state mem_hook_end(enum mem_domain domain); /* remembers, and returns it */
-enum mem_hook_state mem_hook_state(enum mem_domain domain);
+enum mem_hook_state mem_hook_end(enum mem_domain domain); /* of this trial */
+enum mem_hook_state mem_hook_state(enum mem_domain domain); /* failed when any trial did: two libraries may share a domain */
 
 /* Sampling (gc/trace.c): each thread counts the bytes it allocates in each library domain up to the end of the sampler's last
  * gap_bytes(); the block in which it lies goes to sample(), with the bytes that were set aside for it. When that says true, forget()

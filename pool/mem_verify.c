@@ -114,10 +114,13 @@ enum mem_hook_state
 mem_hook_end(enum mem_domain domain)
 {
     struct mem_stats s;
+    enum mem_hook_state found;
 
     mem_stats(domain, &s);
-    hook_states[domain] = s.n_allocs > n_allocs_at_begin[domain] ? MEM_HOOK_WORKS : MEM_HOOK_FAILED;
-    return hook_states[domain];
+    found = s.n_allocs > n_allocs_at_begin[domain] ? MEM_HOOK_WORKS : MEM_HOOK_FAILED;
+    if (hook_states[domain] != MEM_HOOK_FAILED)
+        hook_states[domain] = found;
+    return found;
 }
 
 enum mem_hook_state

@@ -62,17 +62,15 @@ init_once(void)
 {
     static const sqlite3_mem_methods methods = { hook_malloc, mem_sqlite_free, hook_realloc, hook_size,
                                                  hook_roundup, hook_init, hook_shutdown, NULL };
-    struct mem_stats before, after;
     void *probe;
 
     libdeflate_set_memory_allocator(deflate_malloc, deflate_free); /* of one process: crawler/decode sets the same domain */
     /* The domain counts already: sqlite3's own statistics would take a mutex per allocation. */
     if (sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK || sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) != SQLITE_OK)
         return;
-    mem_stats(MEM_SQLITE, &before);
+    mem_hook_begin(MEM_SQLITE);
     probe = sqlite3_malloc(100);
-    mem_stats(MEM_SQLITE, &after);
-    hooks_took = probe == NULL || after.n_allocs > before.n_allocs;
+    hooks_took = probe == NULL || mem_hook_end(MEM_SQLITE) == MEM_HOOK_WORKS;
     sqlite3_free(probe);
 }
 
