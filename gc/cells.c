@@ -41,7 +41,7 @@ add_block(struct cells *c)
     if (block == NULL)
         return 0;
     c->blocks[b] = block;
-    c->books[b].n_used = c->books[b].n_end = c->books[b].free = 0;
+    c->books[b].n_used = c->books[b].n_end = c->books[b].first_free = 0;
     c->n_numbers = ORB_MAX(c->n_numbers, b + 1);
     c->n_blocks++;
     c->n_empty++;
@@ -60,9 +60,9 @@ cells_get(struct cells *c)
     if (b == 0 || !slab_try_live(MEM_OBJ, sizeof(struct weak_cell)))
         return 0;
     books = &c->books[b];
-    if (books->free != 0) {
-        place = books->free - 1u;
-        books->free = (uint16_t)c->blocks[b][place].next;
+    if (books->first_free != 0) {
+        place = books->first_free - 1u;
+        books->first_free = (uint16_t)c->blocks[b][place].next;
     } else {
         place = books->n_end++;
     }
@@ -78,8 +78,8 @@ cells_put(struct cells *c, uint32_t number)
     uint32_t b = number >> WEAK_BLOCK_BITS, place = number & (CELLS_PER_BLOCK - 1);
     struct cells_block *books = &c->books[b];
 
-    c->blocks[b][place] = (struct weak_cell){ NULL, 0, books->free };
-    books->free = (uint16_t)(place + 1);
+    c->blocks[b][place] = (struct weak_cell){ NULL, 0, books->first_free };
+    books->first_free = (uint16_t)(place + 1);
     c->n_used--;
     slab_count_live(MEM_OBJ, -(ptrdiff_t)sizeof(struct weak_cell));
     push_room(c, b);

@@ -16,7 +16,7 @@ struct cells {
     struct weak_cell **blocks;  /* WEAK_MAX_BLOCKS of them; all elements have this shape */
     struct cells_block {
         uint16_t n_used, n_end; /* n_end: ever used */
-        uint16_t free;          /* place + 1 of the newest free one, chained by `next`; 0 = none below n_end */
+        uint16_t first_free;    /* place + 1 of the newest free one, chained by `next`; 0 = none below n_end */
         bool is_room;           /* in the stack of those that may have room */
         uint32_t next_room;
     } *books;

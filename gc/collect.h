@@ -54,12 +54,12 @@ struct gc_result {
 struct gc_result gc_collect(unsigned generation);
 
 /* The generation whose threshold is due, if any; to be called at each turn of the loop. A full one is due when its threshold is
- * and (candidates' age and) survivors of middle collections exceed a quarter of the old, or when the floating estimate
- * exceeds gc_set_floating_limit(). Returns whether a collection ran. */
+ * and the survivors of middle collections exceed a quarter of the old, or when gc_floating_estimate() exceeds both
+ * gc_set_floating_limit() and a quarter of what lived after the last full one. Returns whether a collection ran. */
 bool gc_safe_point(void);
 void gc_set_thresholds(const unsigned thresholds[GC_GENERATIONS]); /* new objects, then collections of the one below; 0 = never */
 void gc_thresholds(unsigned thresholds[GC_GENERATIONS]);           /* 2000, 10, 10 at start */
-void gc_set_floating_limit(uint64_t bytes);                        /* 16 MiB at start */
+void gc_set_floating_limit(uint64_t bytes);                        /* 16 MiB at start; 0 = none */
 uint64_t gc_floating_estimate(void);                               /* of garbage that waits, at most the live bytes */
 void gc_enable(bool is_enabled);                                   /* of gc_safe_point(); gc_collect() always works */
 

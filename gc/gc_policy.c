@@ -6,23 +6,23 @@
  *     ... and collections of young >= thresholds[1]     --> collect(1)
  *     ... and of middle >= thresholds[2],
  *         and what they made old > a quarter of the old --> collect(2)
- *   floating estimate > limit                           --> collect(2)
+ *   floating estimate > limit, and > a quarter of what
+ *         lived after the last full collection          --> collect(2)
  *
- * The quarter makes full collections linear in what is made (CPython's rule); the estimate bounds what floats meanwhile. It
- * is what the heap has grown by since the last full collection, times the share of growth that was garbage then (at least an
- * eighth, and all of it before anything is known), and for each candidate among the old what a candidate brought. */
+ * The quarters make full collections linear in what is made (CPython's rule); the estimate bounds what floats meanwhile. It
+ * is all that the heap has grown by since the last full collection, and for each candidate among the old as much as a candidate
+ * brought then. RSS has no part in it. */
 
 struct books {
     struct gc_generation_stats generations[GC_GENERATIONS];
     uint64_t floating_bytes_last, floating_bytes_max, last_yield;
     unsigned n_young_since, n_middle_since; /* collections: of young since middle, of middle since full */
     uint64_t n_old_at_full, live_bytes_at_full;
-    double garbage_share;                   /* of what the heap had grown by */
     double bytes_per_candidate;
     uint64_t n_candidates_taken;            /* by the collection under way */
 };
 
-static struct books books = { .garbage_share = 1, .bytes_per_candidate = 32 };
+static struct books books = { .bytes_per_candidate = 32 };
 static unsigned thresholds[GC_GENERATIONS] = { 2000, 10, 10 };
 static uint64_t floating_limit_bytes = (uint64_t)16 << 20;
 static bool is_disabled, is_checking;
@@ -85,11 +85,19 @@ gc_floating_estimate(void)
     uint64_t n_old = object_candidates[HEAP_OLD];
     uint64_t n = n_old + object_candidates[HEAP_YOUNG] + object_candidates[HEAP_MIDDLE];
     uint64_t grown = heap.live_bytes > books.live_bytes_at_full ? heap.live_bytes - books.live_bytes_at_full : 0;
-    double bytes = (double)grown * books.garbage_share + (double)n_old * books.bytes_per_candidate;
+    double bytes = (double)grown + (double)n_old * books.bytes_per_candidate;
 
     if (n == 0)
         return 0; /* nothing can be garbage */
     return bytes > (double)heap.live_bytes ? heap.live_bytes : (uint64_t)bytes;
+}
+
+static bool
+is_too_much_floating(void)
+{
+    uint64_t limit = ORB_MAX(floating_limit_bytes, books.live_bytes_at_full / 4);
+
+    return thresholds[2] != 0 && floating_limit_bytes != 0 && gc_floating_estimate() > limit;
 }
 
 static bool
@@ -107,7 +115,7 @@ gc_safe_point(void)
 
     if (is_disabled || heap.is_collecting || object_is_tearing_down())
         return false;
-    if (thresholds[2] != 0 && floating_limit_bytes != 0 && gc_floating_estimate() > floating_limit_bytes)
+    if (is_too_much_floating())
         return !gc_collect(2).was_skipped;
     if (thresholds[0] == 0 || heap.n_in[HEAP_YOUNG] < thresholds[0])
         return false;
@@ -160,13 +168,8 @@ note_pause(struct gc_generation_stats *g, uint64_t ns)
 static void
 note_floating(uint64_t bytes)
 {
-    uint64_t live = heap.live_bytes + bytes;
-    double grown = live > books.live_bytes_at_full ? (double)(live - books.live_bytes_at_full) : 0;
-    double share = grown > 0 ? (double)bytes / grown : 0;
-
     books.floating_bytes_last = bytes;
     books.floating_bytes_max = ORB_MAX(books.floating_bytes_max, bytes);
-    books.garbage_share = share < 0.125 ? 0.125 : share > 1 ? 1 : share;
     if (books.n_candidates_taken > 0)
         books.bytes_per_candidate = (double)bytes / (double)books.n_candidates_taken;
 }
