@@ -265,7 +265,8 @@ show_domains(const json_t *answer)
         { "allocated", true }, { "refused", true }, { "limit", true }, { "hook", false },
     };
     const json_t *rows = json_object_get(answer, "domains");
-    char live[32];
+    int64_t all = heap_int(answer, "live_bytes"), outside_bytes = heap_int(answer, "outside_bytes");
+    char live[32], outside[32];
     struct table t;
     size_t i;
     json_t *row;
@@ -291,7 +292,9 @@ show_domains(const json_t *answer)
             table_alarm(&t);
     }
     table_end(&t);
-    printf("\n%s live in all domains\n", table_size(live, (double)heap_int(answer, "live_bytes")));
+    printf("\n%s live in all domains; %s (%.1f %%) outside of them: the C library's own, and others' plain malloc\n",
+           table_size(live, (double)all), table_size(outside, (double)outside_bytes),
+           all + outside_bytes == 0 ? 0.0 : 100.0 * (double)outside_bytes / (double)(all + outside_bytes));
 }
 
 static void

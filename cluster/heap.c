@@ -72,6 +72,9 @@ is_due(struct heap *h, uint64_t now_ms, uint64_t n_pages)
 bool
 heap_safe_point(struct heap *h, uint64_t now_ms, uint64_t n_pages, struct gc_result *result)
 {
+#ifdef ORB_PLAIN_MEMORY
+    return false;
+#endif
     if (!is_due(h, now_ms, n_pages)) {
         gc_safe_point();
         return false;
@@ -88,6 +91,9 @@ heap_safe_point(struct heap *h, uint64_t now_ms, uint64_t n_pages, struct gc_res
 void
 heap_tick(struct heap *h, uint64_t now_ms)
 {
+#ifdef ORB_PLAIN_MEMORY
+    return;
+#endif
     gc_set_time(now_ms);
     if (h->history != NULL && census_history_tick(h->history, now_ms) != 0)
         return; /* no memory for the past: the next tick tries again */

@@ -44,7 +44,7 @@ answer_domains(struct heap_question *q, struct buf *to)
     struct text t;
 
     text_start(&t, to);
-    text_printf(&t, "{\"live_bytes\":%zu,\"domains\":[", mem_live_bytes());
+    text_printf(&t, "{\"live_bytes\":%zu,\"outside_bytes\":%zu,\"domains\":[", mem_live_bytes(), mem_outside_bytes());
     for (int d = 0; d < MEM_N_DOMAINS; d++) {
         text_put(&t, d == 0 ? "" : ",");
         put_domain(&t, (enum mem_domain)d);
