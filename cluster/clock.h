@@ -11,6 +11,7 @@
 
 uint64_t clock_now_ms(void);
 uint64_t clock_now_us(void);
+uint64_t clock_now_ns(void);
 uint64_t clock_wall_ms(void);
 
 #define CLOCK_TEXT_BYTES 25

@@ -25,6 +25,7 @@ struct command {
     X(stop, "[DIR] [--now]", "end a running crawl; state is kept", 0)                                                  \
     X(add, "[DIR] URL...", "add seeds to a running crawl", 0)                                                          \
     X(why, "[DIR] URL", "the whole life of one URL", 0)                                                                \
+    X(heap, "[DIR] SLOT [QUESTION]", "what the memory of a running crawl holds, and who holds it", 0)                   \
     X(sql, "DIR [QUERY]", "query pages and frontier with SQL", 0)                                                      \
     X(cat, "DIR URL", "print a stored page", 0)                                                                        \
     X(export, "DIR --format jsonl|csv|cdxj|links|text|outcomes", "write what was crawled in another form", 0)          \

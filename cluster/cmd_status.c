@@ -113,6 +113,28 @@ print_memory(const json_t *a)
     printf(" (frontier %s, seen-set %s)\n", bytes_text(real(a, "frontier_bytes"), frontier), bytes_text(real(a, "seen_bytes"), seen));
 }
 
+/* Of the pages that were parsed or found, by all workers of this run. */
+static void
+print_cache(const json_t *cache)
+{
+    json_int_t hits = number(cache, "hits"), all = hits + number(cache, "misses");
+    char saved[32];
+
+    printf("page cache  %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " bodies were known (%.1f %%), %s not parsed again", hits,
+           all, all == 0 ? 0.0 : 100.0 * (double)hits / (double)all, bytes_text(real(cache, "saved_bytes"), saved));
+    if (number(cache, "not_modified") > 0)
+        printf("; %" JSON_INTEGER_FORMAT " known ones were not modified", number(cache, "not_modified"));
+    printf("\n");
+}
+
+static void
+print_collector(const json_t *gc)
+{
+    if (number(gc, "on_request") > 0)
+        printf("collector   --collect-every ran %" JSON_INTEGER_FORMAT " times and found %" JSON_INTEGER_FORMAT " objects\n",
+               number(gc, "on_request"), number(gc, "collected_on_request"));
+}
+
 static void
 print_status(const char *dir, const json_t *a)
 {
@@ -130,6 +152,8 @@ print_status(const char *dir, const json_t *a)
     printf("hosts       %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " of them with something to do\n", number(a, "hosts"),
            number(a, "hosts_active"));
     print_memory(a);
+    print_cache(json_object_get(a, "page_cache"));
+    print_collector(json_object_get(a, "gc"));
     printf("collisions  %.2g URLs expected to share a fingerprint with another\n", real(a, "expected_collisions"));
     print_counts("done", json_object_get(a, "done_by_outcome"));
     print_counts("failed", json_object_get(a, "failed_by_reason"));

@@ -1,5 +1,7 @@
 /* conf_check.c - what one knob cannot see alone, and what follows from several */
+#include "cluster/base64.h"
 #include "cluster/conf_knob.h"
+#include "cluster/heap.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -196,6 +198,16 @@ check_headers(const struct conf *conf, struct buf *error)
 }
 
 static int
+check_memory(const struct conf *conf, struct buf *error)
+{
+    uint64_t n_pages, ms;
+
+    if (conf->collect_every == NULL || heap_parse_rhythm(conf->collect_every, &n_pages, &ms))
+        return 0;
+    return refuse(error, "--collect-every: \"%s\" is no rhythm; allowed: \"5000 pages\", \"30s\", \"5m\"", conf->collect_every);
+}
+
+static int
 check_relations(const struct conf *conf, struct buf *error)
 {
     if (conf->origin[CONF_KNOB_max_delay_ms] != CONF_BY_DEFAULT && conf->delay_ms > conf->max_delay_ms)
@@ -270,24 +282,6 @@ conf_add_auth(struct conf *conf, struct slice pattern, struct slice authorizatio
     return 0;
 }
 
-static int
-append_base64(struct buf *out, struct slice s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *)s.p;
-    int err = 0;
-
-    for (size_t i = 0; i < s.n && err == 0; i += 3) {
-        size_t n = ORB_MIN(s.n - i, (size_t)3);
-        uint32_t bits = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
-        char four[4] = { digits[bits >> 18], digits[bits >> 12 & 63], digits[bits >> 6 & 63], digits[bits & 63] };
-
-        memset(four + n + 1, '=', 3 - n);
-        err = buf_append(out, four, 4);
-    }
-    return err;
-}
-
 /* "user:password" -> "Basic dXNl..."; "Bearer TOKEN" as it is. */
 static int
 authorization_of(struct slice line, struct buf *out)
@@ -300,7 +294,7 @@ authorization_of(struct slice line, struct buf *out)
     if (colon == NULL)
         return ORB_EINVAL;
     err = buf_append_str(out, "Basic ");
-    return err != 0 ? err : append_base64(out, line);
+    return err != 0 ? err : base64_append(out, line);
 }
 
 static int
@@ -364,6 +358,8 @@ conf_check(struct conf *conf, bool is_loopback_only, struct buf *error)
         err = check_files(conf, error);
     if (err == 0)
         err = check_headers(conf, error);
+    if (err == 0)
+        err = check_memory(conf, error);
     if (err == 0)
         err = check_relations(conf, error);
     for (size_t i = conf->n_auths; err == 0 && i < conf->auth_files.n; i++)

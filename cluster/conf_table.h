@@ -125,6 +125,12 @@ KNOB(COUNT, keep_excluded, "keep-excluded", 0, "10000000", 0, UINT64_MAX, MEMORY
      "excluded URLs kept one by one; beyond that they are counted by reason")
 KNOB(BYTES, warc_file_bytes, "warc-size", 0, "1G", 1048576, 1099511627776, MEMORY, 0, "BYTES",
      "a WARC file that has reached this size is followed by a new one")
+KNOB(BYTES, page_cache_bytes, "page-cache", 0, "4M", 0, 1073741824, MEMORY, CONF_NONE_IS_0, "BYTES",
+     "parsed pages that each worker keeps, so that a body seen before is not parsed again")
+KNOB(TEXT, collect_every, "collect-every", 0, NULL, 1, 40, MEMORY, 0, "N pages|TIME",
+     "look for garbage in rings that often too (\"5000 pages\", \"30s\"), beside the collector's own rhythm")
+KNOB(FLAG, is_checking_heap, "check-heap", 0, "off", 0, 1, MEMORY, 0, NULL,
+     "check all that must be true of objects after every collection; a worker that finds an error ends")
 KNOB(BYTES, trace_mean_bytes, "trace-mean", 0, "512K", 0, 1073741824, MEMORY, CONF_NONE_IS_0, "BYTES",
      "remember where in the libraries one allocated byte of so many came from; 0 or none: of none")
 

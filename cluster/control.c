@@ -1,21 +1,23 @@
 /* control.c - the server side of orb.sock
  *
- *   accept --> READING --line--> answered at once, or WAITING (why) --> READING ... --EOF, idle, error--> GONE --> freed
+ *   accept --> READING --line--> answered at once, or WAITING (why, heap) --> READING ... --EOF, idle, error--> GONE --> freed
  *                 ^                                     |
  *                 +------ the answer is sent whole -----+   (the next line is not looked at before)
  *
  * GONE      the descriptor is closed. The memory goes once nothing refers to it any more: neither a callback that is under
- *           way (is_busy) nor an answer of front_why that is still to come (is_waiting).
+ *           way (is_busy) nor an answer of front_why or of a worker that is still to come (is_waiting).
  */
 #include "cluster/control.h"
 #include "cluster/coordinator_internal.h"
 
+#include "cluster/base64.h"
 #include "cluster/clock.h"
 #include "cluster/log.h"
 #include "pool/list.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -32,7 +34,8 @@ struct connection {
     ev_io reader, writer;
     ev_timer idle;
     struct buf in, out;
-    bool is_waiting; /* for an answer of front_why */
+    bool is_waiting; /* for an answer of front_why, or of a worker about its memory */
+    int heap_slot;   /* whose; -1 = the coordinator's */
     bool is_busy;    /* inside serve_lines() */
     bool is_gone;    /* closed */
 };
@@ -228,6 +231,71 @@ on_why(struct connection *k, json_t *request)
     url_fini(&u);
 }
 
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
+
+/* The answer's bytes are a worker's word, and may be no text at all: they travel as base64, unread. */
+static void
+answer_heap(struct connection *k, struct slice bytes)
+{
+    const struct coordinator *c = k->control->c;
+    const struct desk *d = k->heap_slot < 0 ? NULL : &c->desks[k->heap_slot];
+    struct buf text;
+    int pid = d == NULL ? (int)getpid() : (int)d->slot.pid, err;
+
+    buf_init(&text, MEM_LOG, CONTROL_MAX_ANSWER_BYTES);
+    err = buf_printf(&text, "{\"ok\":true,\"slot\":%d,\"pid\":%d,\"private_bytes\":%" PRIu64 ",\"base64\":\"", k->heap_slot, pid,
+                     d == NULL ? stats_private_bytes(pid) : d->private_bytes);
+    if (err == 0)
+        err = base64_append(&text, bytes);
+    if (err == 0)
+        err = buf_append_str(&text, "\"}");
+    if (err == 0)
+        answer_text(k, buf_slice(&text));
+    else
+        answer_error(k, orb_strerror(err));
+    buf_fini(&text);
+}
+
+static void
+on_heap_done(void *arg, const char *why, struct slice bytes)
+{
+    struct connection *k = arg;
+
+    k->is_waiting = false;
+    if (why == NULL)
+        answer_heap(k, bytes);
+    else
+        answer_error(k, why);
+    if (!k->is_busy)
+        serve_lines(k);
+}
+
+/* "slot": a worker's number, or "coordinator"; "question": an object, as heap.h has it. */
+static void
+on_heap(struct connection *k, json_t *request)
+{
+    const json_t *slot = json_object_get(request, "slot"), *question = json_object_get(request, "question");
+    const char *name = json_string_value(slot);
+    char *text;
+
+    if (json_is_integer(slot) && json_integer_value(slot) >= 0 && json_integer_value(slot) < 65536) {
+        k->heap_slot = (int)json_integer_value(slot);
+    } else if (name != NULL && strcmp(name, "coordinator") == 0) {
+        k->heap_slot = -1;
+    } else {
+        answer_error(k, "\"slot\" is a worker's number, or \"coordinator\"");
+        return;
+    }
+    text = json_is_object(question) ? json_dumps(question, JSON_COMPACT) : NULL;
+    if (text == NULL || strlen(text) > HEAP_MAX_QUESTION_BYTES) {
+        answer_error(k, "\"question\" is missing, or too long: an object such as {\"what\":\"census\"}");
+    } else {
+        k->is_waiting = true;
+        coordinator_heap_ask(k->control->c, k->heap_slot, slice_str(text), on_heap_done, k);
+    }
+    free_json_text(text);
+}
+
 static void
 on_stop(struct connection *k, json_t *request)
 {
@@ -258,8 +326,10 @@ on_request(struct connection *k, struct slice line)
         on_add(k, request);
     } else if (strcmp(cmd, "why") == 0) {
         on_why(k, request);
+    } else if (strcmp(cmd, "heap") == 0) {
+        on_heap(k, request);
     } else {
-        answer_error(k, "no such command: status, pause, resume, stop, add, why");
+        answer_error(k, "no such command: status, pause, resume, stop, add, why, heap");
     }
     json_decref(request);
 }
@@ -369,7 +439,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int events)
     k->control = control;
     k->fd = fd;
     buf_init(&k->in, MEM_LOG, CONTROL_MAX_LINE_BYTES);
-    buf_init(&k->out, MEM_LOG, 16 << 20);
+    buf_init(&k->out, MEM_LOG, CONTROL_MAX_ANSWER_BYTES);
     ev_io_init(&k->reader, on_readable, fd, EV_READ);
     ev_io_init(&k->writer, on_writable, fd, EV_WRITE);
     ev_timer_init(&k->idle, on_idle, CONTROL_IDLE_S, CONTROL_IDLE_S);

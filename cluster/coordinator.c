@@ -21,6 +21,7 @@
 #include "cluster/log.h"
 #include "cluster/worker.h"
 #include "crawler/parse.h"
+#include "gc/collect.h"
 #include "pool/pool.h"
 #include "storage/storage.h"
 
@@ -38,6 +39,7 @@
 #define TURN_GAP_MS 200u                  /* longer turns of the loop do not count against workers */
 #define DISK_ROOM_BYTES (64ull << 20)     /* free before a full disk counts as having room again */
 #define DISK_CHECK_MS 2000
+#define HEAP_EVERY_MS 1000
 
 /* ---- ends ----------------------------------------------------------------------------------------------------------- */
 
@@ -158,6 +160,19 @@ sample(struct coordinator *c, uint64_t now_ms)
     mem_tick(now_ms);
 }
 
+/* The tick comes from the loop itself: a safe point. */
+static void
+tend_heap(struct coordinator *c, uint64_t now_ms)
+{
+    struct gc_result result;
+
+    heap_safe_point(&c->heap, now_ms, coordinator_n_pages(c), &result);
+    if (now_ms - c->last_heap_ms < HEAP_EVERY_MS)
+        return;
+    c->last_heap_ms = now_ms;
+    heap_tick(&c->heap, now_ms);
+}
+
 static void
 on_tick(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -171,6 +186,7 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
     disk_tick(c);
     slots_tick(c, now_ms, (uint32_t)ORB_MIN(gap_ms, TURN_GAP_MS));
     sample(c, now_ms);
+    tend_heap(c, now_ms);
     coordinator_lease_more(c);
     check_limits(c, now_ms);
     check_disk(c, now_ms);
@@ -424,6 +440,8 @@ coordinator_open(struct coordinator *c, struct buf *error)
     if (err == 0)
         err = open_front(c, error);
     if (err == 0)
+        err = heap_open(&c->heap, NULL);
+    if (err == 0)
         err = control_open(&c->control, c, error);
     if (err == 0)
         err = keep_hosts_file(c, error);
@@ -476,6 +494,7 @@ coordinator_close(struct coordinator *c)
     buf_fini(&c->frame);
     buf_fini(&c->conf_json);
     buf_fini(&c->returned);
+    heap_close(&c->heap);
     crawldir_close(&c->dir);
     if (c->hosts_fd >= 0)
         close(c->hosts_fd);

@@ -5,6 +5,7 @@
  *                     |- coordinator_lease.c   what front leases goes to a slot as frames
  *                     |- coordinator_report.c  what a worker says: checked, kept whole, brought to front
  *                     |- coordinator_slot.c    workers: started, drained, dead
+ *                     |- coordinator_heap.c    questions about memory: asked of a worker, or answered here
  *                     |- coordinator_disk.c    pages.db and WARC files: rechecked, checkpointed, synced
  *                     |- control.c             people: orb status, pause, ...
  *                     `- progress.c            the line on the terminal
@@ -17,6 +18,7 @@
 #include "cluster/conf.h"
 #include "cluster/crawldir.h"
 #include "cluster/front.h"
+#include "cluster/heap.h"
 #include "cluster/slot.h"
 #include "crawler/scope.h"
 #include "crawler/urlkey.h"
@@ -44,6 +46,9 @@ struct desk { /* what the coordinator keeps of one slot's worker beside the slot
     struct stats stats;      /* last read, range-checked */
     uint64_t private_bytes;
     bool has_trouble;        /* its disk is full */
+    struct heap_ask *ask;    /* a question about its memory that waits for the answer; NULL = none */
+    uint32_t last_ask_id;    /* of this process; 0 = it was never asked */
+    uint64_t answer_bytes;   /* came since then */
 };
 
 struct coordinator {
@@ -81,6 +86,10 @@ struct coordinator {
     bool has_first_seed;
     unsigned n_seed_lines;
     struct front_stats stats; /* as of the last tick */
+    struct heap heap;        /* the coordinator's own */
+    struct stats gone;       /* of workers that have ended: the counts of parsed pages and collections alone */
+    uint64_t last_heap_ms;
+    uint32_t next_ask_id;
 };
 
 /* coordinator.c */
@@ -105,6 +114,15 @@ void coordinator_give_back(struct coordinator *c);
 /* coordinator_report.c */
 void coordinator_on_frame(void *arg, struct slot *s, struct slice frame);
 
+/* coordinator_heap.c: done(arg, why, answer): why NULL = here is the answer, as the worker's bytes are; else a sentence. */
+typedef void heap_done_fn(void *arg, const char *why, struct slice answer);
+/* slot >= 0: a worker's; -1: the coordinator's. done may be called at once. */
+void coordinator_heap_ask(struct coordinator *c, int slot, struct slice question, heap_done_fn *done, void *arg);
+/* NULL, or what is wrong with the frame: a liar. */
+const char *coordinator_heap_on_answer(struct coordinator *c, struct desk *d, struct wire_in *in);
+void coordinator_heap_gone(struct coordinator *c, struct desk *d, const char *why); /* no answer will come */
+void coordinator_heap_tick(struct coordinator *c, uint64_t now_ms);
+
 /* coordinator_disk.c */
 int disk_open(struct coordinator *c, struct buf *error) ORB_MUST_USE;
 int disk_recheck(struct coordinator *c, uint64_t last_url_id) ORB_MUST_USE; /* after an unclean end */
@@ -122,6 +140,7 @@ void slots_close(struct coordinator *c); /* kills and reaps what lives: the fron
 void slots_free(struct coordinator *c);
 void slots_take_back(struct coordinator *c);
 void slots_sample(struct coordinator *c);
+void slots_sum(const struct coordinator *c, struct stats *out); /* what `gone` counts, of the living too */
 
 /* control.c */
 int control_open(struct control **out, struct coordinator *c, struct buf *error) ORB_MUST_USE;

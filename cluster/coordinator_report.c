@@ -389,6 +389,7 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
     struct coordinator *c = arg;
     struct desk *d = &c->desks[s->index];
     struct wire_in in;
+    const char *lie;
     unsigned type;
     int err;
 
@@ -422,6 +423,11 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
         break;
     case WIRE_LOG:
         on_log(c, d, &in);
+        break;
+    case WIRE_HEAP_ANSWER:
+        lie = coordinator_heap_on_answer(c, d, &in);
+        if (lie != NULL)
+            distrust(c, d, lie);
         break;
     default:
         distrust(c, d, "a frame of an unknown type");

@@ -82,6 +82,28 @@ write_obituary(const struct coordinator *c, const struct slot *s, const struct s
                   (int)s->pid, death->status);
 }
 
+/* All that is a worker's word: counts only, range-checked when they were read. */
+static void
+add_counts(struct stats *sum, const struct stats *s)
+{
+    sum->n_cache_hits += s->n_cache_hits;
+    sum->n_cache_misses += s->n_cache_misses;
+    sum->n_cache_url_hits += s->n_cache_url_hits;
+    sum->cache_saved_bytes += s->cache_saved_bytes;
+    sum->n_gc_collections += s->n_gc_collections;
+    sum->n_gc_collected += s->n_gc_collected;
+    sum->n_gc_periodic += s->n_gc_periodic;
+    sum->n_gc_periodic_yield += s->n_gc_periodic_yield;
+}
+
+void
+slots_sum(const struct coordinator *c, struct stats *out)
+{
+    *out = c->gone;
+    for (unsigned i = 0; i < c->n_desks; i++)
+        add_counts(out, &c->desks[i].stats);
+}
+
 static void
 forget_log_lines(struct desk *d)
 {
@@ -106,7 +128,11 @@ on_exit(void *arg, struct slot *s, const struct slot_death *death)
     d->n_urls = d->n_leases = d->n_leased_now = 0;
     forget_log_lines(d);
     d->has_trouble = false;
+    coordinator_heap_gone(c, d, "the worker ended before it had answered; ask its successor");
+    d->last_ask_id = 0;
     d->private_bytes = 0;
+    if (death->has_stats)
+        add_counts(&c->gone, &death->stats);
     memset(&d->stats, 0, sizeof d->stats);
     front_slot_died(c->front, s->index, suspects, n_suspects, clock_now_ms());
 }
@@ -162,6 +188,7 @@ slots_tick(struct coordinator *c, uint64_t now_ms, uint32_t turned_ms)
 {
     for (unsigned i = 0; i < c->n_desks; i++)
         slot_tick(&c->desks[i].slot, now_ms, turned_ms);
+    coordinator_heap_tick(c, now_ms);
     start_missing(c, now_ms);
     give_up_if_hopeless(c, now_ms);
 }

@@ -144,6 +144,19 @@ progress_tick(struct coordinator *c, uint64_t now_ms)
     buf_fini(&line);
 }
 
+static void
+print_cache(const struct coordinator *c)
+{
+    struct stats s;
+
+    slots_sum(c, &s);
+    if (s.n_cache_hits > 0)
+        log_info("page cache: %" PRIu64 " of %" PRIu64 " bodies were known and not parsed again (%.1f %%)", s.n_cache_hits,
+                 s.n_cache_hits + s.n_cache_misses, 100.0 * (double)s.n_cache_hits / (double)(s.n_cache_hits + s.n_cache_misses));
+    if (s.n_gc_periodic > 0)
+        log_info("--collect-every: %" PRIu64 " collections found %" PRIu64 " objects", s.n_gc_periodic, s.n_gc_periodic_yield);
+}
+
 /* What is left to be told at the end, and what to do next. */
 static void
 print_end(const struct coordinator *c, uint64_t now_ms)
@@ -158,6 +171,7 @@ print_end(const struct coordinator *c, uint64_t now_ms)
              coordinator_n_pages(c) - c->pages_at_start, took.p, b->discovered, b->queued, b->leased, b->waiting, b->done,
              b->failed, b->excluded, b->quarantined);
     buf_fini(&took);
+    print_cache(c);
     if (c->end == END_STOPPED || c->end == END_LIMIT)
         log_info("the same command goes on where this one ended; `orb sql %s` queries what is there", c->dir.path);
     else if (c->end == END_FINISHED)

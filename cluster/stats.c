@@ -103,6 +103,10 @@ is_sane(const struct stats *s)
                    && s->n_requests <= STATS_MAX && s->n_wire_bytes <= STATS_MAX && s->n_connections_opened <= STATS_MAX
                    && s->n_connections_reused <= STATS_MAX;
 
+    const uint64_t *memory = &s->n_live_hosts;
+
+    for (; memory < s->live_bytes; memory++)
+        is_sane &= *memory <= STATS_MAX;
     for (int d = 0; d < MEM_N_DOMAINS; d++)
         is_sane &= s->live_bytes[d] <= STATS_MAX;
     return is_sane;

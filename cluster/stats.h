@@ -27,6 +27,10 @@ struct stats { /* all of it a worker's word */
     uint64_t updated_ms;             /* monotonic */
     uint64_t n_pages, n_requests, n_wire_bytes, n_connections_opened, n_connections_reused;
     uint32_t n_in_flight, n_leases, n_urls_held, n_rows_pending;
+    uint64_t n_live_hosts, n_live_pages, n_live_fetches; /* objects, as the census counts them */
+    uint64_t n_gc_collections, n_gc_collected;           /* of all generations: collections, objects found */
+    uint64_t n_gc_periodic, n_gc_periodic_yield;         /* ... of those that --collect-every asked for */
+    uint64_t n_cache_hits, n_cache_misses, n_cache_url_hits, cache_saved_bytes, cache_bytes, n_cached; /* parsed pages */
     uint64_t live_bytes[MEM_N_DOMAINS];
     uint64_t hooks_failed;           /* bit per domain: a library's memory is not counted there (libraries.h) */
     uint64_t outcomes[OUTCOME_N];

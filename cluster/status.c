@@ -46,6 +46,33 @@ put_counts(const char *name, const uint64_t *counts, struct buf *out)
     return err != 0 ? err : buf_append_char(out, '}');
 }
 
+/* Objects alive, collections, the cache of parsed pages. */
+static int
+put_memory(const struct stats *s, struct buf *out)
+{
+    return buf_printf(out,
+                      "\"objects\":{\"hosts\":%" PRIu64 ",\"pages\":%" PRIu64 ",\"fetches\":%" PRIu64
+                      "},\"gc\":{\"collections\":%" PRIu64 ",\"collected\":%" PRIu64 ",\"on_request\":%" PRIu64
+                      ",\"collected_on_request\":%" PRIu64 "},\"page_cache\":{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
+                      ",\"not_modified\":%" PRIu64 ",\"saved_bytes\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"pages\":%" PRIu64 "}",
+                      s->n_live_hosts, s->n_live_pages, s->n_live_fetches, s->n_gc_collections, s->n_gc_collected,
+                      s->n_gc_periodic, s->n_gc_periodic_yield, s->n_cache_hits, s->n_cache_misses, s->n_cache_url_hits,
+                      s->cache_saved_bytes, s->cache_bytes, s->n_cached);
+}
+
+static int
+put_cache(const struct coordinator *c, struct buf *out)
+{
+    struct stats s;
+
+    slots_sum(c, &s);
+    return buf_printf(out, ",\"page_cache\":{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"not_modified\":%" PRIu64
+                           ",\"saved_bytes\":%" PRIu64 "},\"gc\":{\"collections\":%" PRIu64 ",\"collected\":%" PRIu64
+                           ",\"on_request\":%" PRIu64 ",\"collected_on_request\":%" PRIu64 "}",
+                      s.n_cache_hits, s.n_cache_misses, s.n_cache_url_hits, s.cache_saved_bytes, s.n_gc_collections,
+                      s.n_gc_collected, s.n_gc_periodic, s.n_gc_periodic_yield);
+}
+
 static int
 put_worker(const struct desk *d, struct buf *out)
 {
@@ -54,11 +81,15 @@ put_worker(const struct desk *d, struct buf *out)
                          "{\"slot\":%u,\"state\":\"%s\",\"pid\":%d,\"private_bytes\":%" PRIu64
                          ",\"in_flight\":%u,\"leases\":%u,\"urls_held\":%u,\"pages\":%" PRIu64 ",\"requests\":%" PRIu64
                          ",\"connections_opened\":%" PRIu64 ",\"connections_reused\":%" PRIu64
-                         ",\"starts\":%u,\"deaths\":%u,\"domains\":{",
+                         ",\"starts\":%u,\"deaths\":%u,",
                          d->slot.index, slot_state_name(d->slot.state), (int)d->slot.pid, d->private_bytes,
                          s->n_in_flight, s->n_leases, s->n_urls_held, s->n_pages, s->n_requests,
                          s->n_connections_opened, s->n_connections_reused, d->slot.n_starts, d->slot.n_deaths);
 
+    if (err == 0)
+        err = put_memory(s, out);
+    if (err == 0)
+        err = buf_append_str(out, ",\"domains\":{");
     for (int i = 0; err == 0 && i < MEM_N_DOMAINS; i++)
         err = buf_printf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", mem_domain_name((enum mem_domain)i),
                          s->live_bytes[i]);
@@ -104,6 +135,8 @@ status_json(const struct coordinator *c, struct buf *out)
         err = put_counts("excluded_by_reason", c->stats.excluded_by_reason, out);
     if (err == 0)
         err = put_frontier(c, out);
+    if (err == 0)
+        err = put_cache(c, out);
     if (err == 0)
         err = libraries_put_failed(libraries_failed(), out);
     if (err == 0)

@@ -4,9 +4,9 @@ const char *
 wire_type_name(unsigned type)
 {
     static const char *const down[] = { "?",        "conf",      "lease",     "host", "robots",
-                                        "urls",     "lease-end", "take-back", "drain", "ping", "lease-over" };
+                                        "urls",     "lease-end", "take-back", "drain", "ping", "lease-over", "heap" };
     static const char *const up[] = { "ready",      "report",   "host-news", "robots-news", "result", "links",
-                                      "report-end", "returned", "pong",      "trouble",     "log" };
+                                      "report-end", "returned", "pong",      "trouble",     "log",      "heap-answer" };
 
     if (type < ORB_N_ELEMENTS(down))
         return down[type];

@@ -11,6 +11,7 @@
  *   TAKE_BACK  hand unstarted URLs back              RETURNED
  *   DRAIN      finish what is in flight, then exit   PONG
  *   PING                                             TROUBLE  (disk full, ...), LOG  u8 level, text
+ *   HEAP       id, question (heap.h)                 HEAP_ANSWER...  id, is it the last part, is it an answer, bytes
  *
  * A report counts as a whole: what stands between REPORT and REPORT_END is kept aside until the end came, one unfinished
  * report per worker, dropped at its death.
@@ -28,9 +29,9 @@
 
 enum wire_type {
     WIRE_CONF = 1, WIRE_LEASE, WIRE_HOST, WIRE_ROBOTS, WIRE_URLS, WIRE_LEASE_END, WIRE_TAKE_BACK, WIRE_DRAIN, WIRE_PING,
-    WIRE_LEASE_OVER,
+    WIRE_LEASE_OVER, WIRE_HEAP,
     WIRE_READY = 64, WIRE_REPORT, WIRE_HOST_NEWS, WIRE_ROBOTS_NEWS, WIRE_RESULT, WIRE_LINKS, WIRE_REPORT_END,
-    WIRE_RETURNED, WIRE_PONG, WIRE_TROUBLE, WIRE_LOG,
+    WIRE_RETURNED, WIRE_PONG, WIRE_TROUBLE, WIRE_LOG, WIRE_HEAP_ANSWER,
 };
 const char *wire_type_name(unsigned type);
 

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define CONF_MAX_BYTES (16u << 20)
@@ -109,9 +110,21 @@ open_network(struct worker *w)
     };
     if (dns_new(&w->dns, w->loop, &dns) != 0)
         worker_die(w, "the resolver could not be set up", ORB_ENOMEM);
+    job_type.lifetime_ms = (uint32_t)ORB_MIN(c->timeout_ms + JOB_LIFETIME_MS, (uint64_t)UINT32_MAX);
     if (mux_new(&w->mux, w->loop, &w->mux_conf) != 0)
         worker_die(w, c->proxy != NULL ? "the proxy could not be found, or no memory" : "no memory for the network",
                    ORB_ENOMEM);
+}
+
+static void
+open_cache(struct worker *w)
+{
+    uint8_t secret[CACHE_SECRET_BYTES];
+
+    if (getrandom(secret, sizeof secret, 0) != sizeof secret)
+        worker_die(w, "no random bytes", ORB_EIO);
+    if (cache_new(&w->cache, w->conf.page_cache_bytes, secret) != 0)
+        worker_die(w, "no memory for the cache of parsed pages", ORB_ENOMEM);
 }
 
 static void
@@ -177,6 +190,8 @@ on_conf(struct worker *w, struct wire_in *in)
     limit_page_memory(w);
     open_store(w);
     open_network(w);
+    open_cache(w);
+    worker_heap_open(w);
     sandbox_enter_worker(w->conf.output_dir, w->conf.hosts_file, w->conf.ca_file);
     libraries_report(); /* the resolver was the last of them */
     mem_start_background();
@@ -238,6 +253,9 @@ on_frame(void *arg, struct slice frame)
     case WIRE_PING:
         on_ping(w);
         break;
+    case WIRE_HEAP:
+        worker_on_heap(w, &in);
+        break;
     default:
         worker_die(w, "a frame of an unknown type", ORB_EPROTO);
     }
@@ -275,6 +293,8 @@ before_sleep(struct ev_loop *loop, ev_prepare *p, int events)
         ev_timer_set(&w->flush_timer, WORKER_FLUSH_MS / 1000.0, 0);
         ev_timer_start(loop, &w->flush_timer);
     }
+    if (w->has_conf)
+        worker_safe_point(w);
     if (is_drained(w))
         ev_break(loop, EVBREAK_ALL);
 }
@@ -321,6 +341,7 @@ write_stats(struct worker *w)
         mem_stats((enum mem_domain)d, &domain);
         s->live_bytes[d] = domain.live_bytes;
     }
+    worker_heap_stats(w, s);
     s->hooks_failed = libraries_failed();
     stats_write(w->stats_page, s);
 }
@@ -335,6 +356,7 @@ on_tick(struct ev_loop *loop, ev_timer *t, int events)
     pool_tick_all(worker_now_ms(w));
     mem_tick(worker_now_ms(w));
     worker_sweep_leases(w);
+    worker_heap_tick(w);
     write_stats(w);
     if (w->n_storing > 0)
         worker_store_more(w);
@@ -375,12 +397,15 @@ worker_close(struct worker *w)
     mux_free(&w->mux);
     worker_free_leases(w);
     dns_free(&w->dns);
+    worker_remove_roots(w);
+    cache_free(&w->cache);
     parsed_fini(&w->parsed);
     parse_fini();
     decode_release();
     conf_fini(&w->conf);
     worker_log_close(w);
     channel_close(&w->channel);
+    worker_heap_close(w);
     trace_stop();
 }
 
@@ -409,8 +434,12 @@ cmd_worker(int argc, char **argv)
     list_init(&w.fetching);
     list_init(&w.storing);
     list_init(&w.committing);
+    list_init(&w.observers);
+    worker_add_roots(&w);
     map_init(&w.lease_by_id, MEM_HOST);
     buf_init(&w.frame, MEM_LOG, WIRE_MAX_FRAME_BYTES);
+    buf_init(&w.question, MEM_LOG, HEAP_MAX_QUESTION_BYTES);
+    buf_init(&w.answer, MEM_LOG, HEAP_MAX_ANSWER_BYTES);
     buf_init(&w.conf_json, MEM_DEFAULT, CONF_MAX_BYTES);
     parsed_init(&w.parsed);
     watch(&w, &term);
@@ -418,6 +447,7 @@ cmd_worker(int argc, char **argv)
         worker_die(&w, "no memory for the channel", ORB_ENOMEM);
     worker_log_open(&w);
     ev_run(w.loop, 0);
+    write_stats(&w); /* its last words */
     worker_close(&w);
     return EXIT_DONE;
 }

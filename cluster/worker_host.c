@@ -14,6 +14,9 @@
 #include "cluster/front.h"
 #include "cluster/log.h"
 
+#include <stdio.h>
+
+#define HOST_ERROR_OFFSET(i) (offsetof(struct whost, errors) + (i) * sizeof(struct error_record *))
 #define ROBOTS_TTL_S (24 * 3600u)
 
 void
@@ -100,7 +103,7 @@ host_resolve(struct whost *h)
         on_addresses(h, &none);
         return;
     }
-    dns_lookup(w->dns, url_host(&h->origin), on_addresses, h);
+    observe_name(h, url_host(&h->origin), on_addresses);
 }
 
 static bool
@@ -190,6 +193,7 @@ host_ask_robots(struct whost *h)
         .addresses = &h->addresses,
         .max_body_bytes = ROBOTS_MAX_BYTES,
         .cut_long_body = true,
+        .owner = &h->object,
     };
 
     h->state = WHOST_ROBOTS;
@@ -257,12 +261,11 @@ host_is_open(struct whost *h)
 void
 host_leave(struct whost *h)
 {
-    struct worker *w = h->lease->worker;
     struct object *reference = &h->object;
     struct list *node;
 
     if (h->is_resolving)
-        dns_cancel(w->dns, on_addresses, h);
+        observe_no_more(h, on_addresses);
     CHECK(h->fetch == NULL && h->n_in_flight == 0);
     while ((node = list_take_front(&h->ready)) != NULL)
         mem_free(MEM_HOST, LIST_ELEMENT(node, struct wurl, node));
@@ -278,15 +281,48 @@ host_release(struct object *o)
 {
     struct whost *h = (struct whost *)(void *)o;
 
-    robots_unref(&h->robots);
     cookies_free(&h->cookies);
     buf_fini(&h->robots_body);
     url_fini(&h->origin);
     url_fini(&h->robots_url);
 }
 
+static size_t
+host_owned_bytes(const struct object *o)
+{
+    const struct whost *h = (const struct whost *)(const void *)o;
+    const void *blocks[] = { h->robots_addresses, h->robots_body.p, h->origin.href.p, h->robots_url.href.p };
+    size_t n = 0;
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+        n += blocks[i] == NULL ? 0 : mem_usable_bytes(blocks[i]);
+    LIST_EACH (node, &h->ready)
+        n += mem_usable_bytes(LIST_ELEMENT(node, struct wurl, node));
+    return n;
+}
+
+static void
+host_describe(const struct object *o, char *to, size_t cap)
+{
+    const struct whost *h = (const struct whost *)(const void *)o;
+
+    snprintf(to, cap, SLICE_FMT, SLICE_ARG(url_href(&h->origin)));
+}
+
+static const uint16_t host_pointers[] = {
+    offsetof(struct whost, robots),
+    HOST_ERROR_OFFSET(0), HOST_ERROR_OFFSET(1), HOST_ERROR_OFFSET(2), HOST_ERROR_OFFSET(3),
+    HOST_ERROR_OFFSET(4), HOST_ERROR_OFFSET(5), HOST_ERROR_OFFSET(6), HOST_ERROR_OFFSET(7),
+};
+_Static_assert(ORB_N_ELEMENTS(host_pointers) == 1 + HOST_MAX_ERRORS, "all of them");
+
 struct object_type host_type = {
     .name = "Host",
     .object_bytes = sizeof(struct whost),
+    .flags = OBJECT_WEAKABLE,
+    .pointer_offsets = host_pointers,
+    .n_pointers = ORB_N_ELEMENTS(host_pointers),
     .release = host_release,
+    .owned_bytes = host_owned_bytes,
+    .describe = host_describe,
 };

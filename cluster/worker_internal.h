@@ -8,6 +8,8 @@
  *                                                                  |            |           |
  *                                                               mux, parse   store_put   store_flush, worker_report.c
  *
+ * Beside them: worker_objects.c (which of these are objects, and their roots), worker_heap.c (safe points, questions about memory).
+ *
  * Ownership  a lease owns its hosts and URLs; a job owns the URL it took from the lease and the frames of its report.
  */
 #ifndef ORB_CLUSTER_WORKER_INTERNAL_H
@@ -17,14 +19,18 @@
 
 #include "cluster/channel.h"
 #include "cluster/conf.h"
+#include "cluster/heap.h"
 #include "cluster/stats.h"
 #include "cluster/worker.h"
 #include "crawler/address.h"
+#include "crawler/cache.h"
 #include "crawler/cookies.h"
 #include "crawler/fetch.h"
 #include "crawler/parse.h"
 #include "crawler/robots.h"
 #include "gc/object.h"
+#include "gc/roots.h"
+#include "gc/weak.h"
 #include "pool/list.h"
 #include "pool/map.h"
 #include "storage/store.h"
@@ -43,6 +49,27 @@ struct wurl { /* one URL of a lease, not started */
 };
 
 enum whost_state { WHOST_NEEDS_NAME, WHOST_RESOLVING, WHOST_NEEDS_ROBOTS, WHOST_ROBOTS, WHOST_OPEN, WHOST_FAILED };
+
+#define HOST_MAX_ERRORS 8
+#define ERROR_TEXT_BYTES 1024
+#define OBSERVER_LIFETIME_MS 120000u
+#define JOB_LIFETIME_MS 180000u /* beyond the total time of its transfer: until it is committed */
+#define WORKER_N_ROOTS 3
+
+struct error_record { /* one of the last errors of a host, for people */
+    struct object object;
+    uint64_t at_ms;            /* Unix time */
+    enum outcome outcome;
+    uint16_t status;
+    char *text;                /* URL and sentence; NULL = no memory for it */
+};
+
+struct observer { /* waits for addresses, for a host */
+    struct object object;
+    struct list node;          /* worker.observers, with its reference */
+    struct weak host;
+    dns_done_fn *done;
+};
 
 struct whost { /* one host of a lease: a reference from there, one from each of its jobs */
     struct object object;
@@ -72,6 +99,8 @@ struct whost { /* one host of a lease: a reference from there, one from each of 
     enum outcome failure;      /* WHOST_FAILED */
     struct fetch *fetch;       /* of robots.txt */
     bool is_resolving;
+    struct error_record *errors[HOST_MAX_ERRORS]; /* a ring */
+    unsigned n_errors;         /* ever */
 };
 
 struct wlease {
@@ -95,7 +124,8 @@ struct wlease {
 enum job_state { JOB_FETCHING, JOB_STORING, JOB_COMMITTING };
 
 struct job {
-    struct list node;          /* worker.jobs (fetching), .storing or .committing */
+    struct object object;
+    struct list node;          /* worker.fetching, .storing or .committing, with its reference */
     struct worker *worker;
     struct wlease *lease;
     struct whost *host;        /* KEEPS */
@@ -103,7 +133,9 @@ struct job {
     struct url parsed_url;
     struct fetch *fetch;
     struct page *page;         /* until its row is queued */
+    struct parsed_page *known; /* what the cache has of it: a page that must wait for room is not parsed again */
     enum outcome outcome;
+    char error[160];           /* the page's sentence; "" = none */
     struct buf frames;         /* LINKS frames for the report: u32 length + frame, again and again */
     struct record_link *links; /* until stored; in the worker's arena */
     size_t n_links;
@@ -132,6 +164,13 @@ struct worker {
     struct dns *dns;
     struct store *store;
     struct parsed parsed;      /* of the page at hand */
+    struct cache *cache;       /* of parsed pages */
+    struct list observers;     /* of struct observer */
+    struct gc_root roots[WORKER_N_ROOTS];
+    struct heap heap;
+    struct buf question, answer; /* about memory */
+    uint32_t question_id;
+    bool is_asked;
     struct buf scratch, frame;
     struct buf log_frame;      /* a line may come up while `frame` is being written */
     unsigned n_log_lost;       /* since the last line that went */
@@ -192,9 +231,27 @@ extern struct object_type host_type;
 void host_leave(struct whost *h);        /* drops the lease's reference */
 void host_learn_robots(struct whost *h, int status, struct slice body);
 
+/* worker_objects.c */
+void worker_add_roots(struct worker *w);
+void worker_remove_roots(struct worker *w);
+/* Keeps it among the host's last errors, if it is one. */
+void host_note_error(struct whost *h, const char *url, enum outcome outcome, int status, const char *sentence, uint64_t wall_ms);
+/* dns_lookup() for a host that may leave meanwhile: done(h, answer), possibly at once. */
+void observe_name(struct whost *h, struct slice name, dns_done_fn *done);
+void observe_no_more(struct whost *h, dns_done_fn *done);
+
+/* worker_heap.c */
+void worker_heap_open(struct worker *w);  /* with the settings */
+void worker_heap_close(struct worker *w);
+void worker_on_heap(struct worker *w, struct wire_in *in);
+void worker_safe_point(struct worker *w); /* nothing of ours is on the stack but the loop */
+void worker_heap_tick(struct worker *w);  /* about once a second, at a safe point */
+void worker_heap_stats(struct worker *w, struct stats *s);
+
 /* worker_job.c */
 bool job_start(struct whost *h, struct wurl *u); /* STEALS u on true */
 void job_finish_unasked(struct whost *h, struct wurl *u, enum outcome outcome); /* STEALS u */
+extern struct object_type job_type;
 void job_free(struct job *j);
 void worker_store_more(struct worker *w);
 void worker_flush(struct worker *w);

@@ -14,27 +14,24 @@
 #include "crawler/sitemap.h"
 #include "gc/trace.h"
 
+#include <stdio.h>
+
 #define SITEMAP_MAX_NESTING 2 /* index -> index -> sitemap */
 
 void
 job_free(struct job *j)
 {
-    struct object *host = &j->host->object;
+    struct object *o = &j->object;
 
     CHECK(j->fetch == NULL);
-    object_unref(&host);
     list_remove(&j->node);
-    page_unref(&j->page);
-    url_fini(&j->parsed_url);
-    buf_fini(&j->frames);
-    mem_free(MEM_HOST, j->url);
-    mem_free(MEM_PAGE, j);
+    object_unref(&o);
 }
 
 static struct job *
 job_new(struct whost *h, struct wurl *u)
 {
-    struct job *j = mem_zalloc(MEM_PAGE, sizeof *j);
+    struct job *j = OBJECT_NEW(&job_type);
 
     if (j == NULL)
         return NULL;
@@ -60,6 +57,7 @@ job_await_commit(struct job *j)
     if (w->n_committing++ == 0)
         w->committing_since_ms = worker_now_ms(w);
     w->stats.outcomes[j->outcome]++;
+    host_note_error(j->host, j->url->url, j->outcome, j->status, j->error, worker_wall_ms(w));
 }
 
 void
@@ -91,6 +89,7 @@ request_make(struct job *j, struct fetch_request *r, struct pagedb_validators *k
         .addresses = &h->addresses,
         .accept_types = slice_str(w->conf.accept_types),
         .authorization = slice_str(h->authorization),
+        .owner = &j->object,
     };
     if (h->cookies != NULL && cookies_header(h->cookies, &j->parsed_url, worker_wall_ms(w) / 1000, cookie) == 0)
         r->cookie = buf_slice(cookie);
@@ -225,7 +224,9 @@ parse_body(struct job *j)
         .want_assets = w->conf.follow_assets,
     };
 
-    return parse_page(&w->parsed, &in);
+    if (j->known != NULL)
+        return parse_again(&w->parsed, &in, j->known);
+    return cache_parse(w->cache, &w->parsed, &in, &j->known);
 }
 
 static int
@@ -357,6 +358,8 @@ read_body(struct job *j, struct record *r)
         err = is_sitemap(j) ? parse_sitemap(j, r) : parse_html(j, r);
     else if (j->page->status / 100 == 2 && j->page->body.n > 0 && parse_body(j) != 0) /* broke off: may what came be kept? */
         parsed_reset(&j->worker->parsed);
+    else if (j->outcome == OUTCOME_NOT_MODIFIED && cache_is_on(j->worker->cache) && j->known == NULL)
+        j->known = cache_find_url(j->worker->cache, url_href(&j->parsed_url)); /* it stays: its page is still of use */
     if (err != 0) {
         j->outcome = OUTCOME_TOO_MUCH_MEMORY;
         r->n_links = 0;
@@ -436,7 +439,9 @@ job_store(struct job *j)
         report_links(j, r.links, r.n_links);
     }
     w->stats.n_pages++;
+    snprintf(j->error, sizeof j->error, "%s", j->page->error);
     page_unref(&j->page);
+    parsed_page_unref(&j->known);
     w->n_storing--;
     job_await_commit(j);
     return 0;

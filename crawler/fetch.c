@@ -25,11 +25,31 @@
 #define HANDLE_KEEP_TEXT_BYTES (8 * 1024)
 #define CURL_BUFFER_BYTES (32 * 1024L)
 
+static void
+fetch_release(struct object *o)
+{
+    weak_clear(&((struct fetch *)(void *)o)->owner);
+}
+
+static void
+fetch_describe(const struct object *o, char *to, size_t cap)
+{
+    static const char *const states[] = { "idle", "connecting", "receiving", "done" };
+    const struct fetch *f = (const struct fetch *)(const void *)o;
+
+    snprintf(to, cap, "%s %s", states[f->state], f->handle == NULL || f->handle->href == NULL ? "" : f->handle->href);
+}
+
+static const uint16_t fetch_pointers[] = { offsetof(struct fetch, page) };
+
 struct object_type fetch_type = {
-    .name = "fetch",
+    .name = "Fetch",
     .object_bytes = sizeof(struct fetch),
-    .lifetime_ms = 5 * 60 * 1000,
-    .flags = OBJECT_ACYCLIC,
+    .lifetime_ms = FETCH_LIFETIME_MS,
+    .pointer_offsets = fetch_pointers,
+    .n_pointers = ORB_N_ELEMENTS(fetch_pointers),
+    .release = fetch_release,
+    .describe = fetch_describe,
 };
 
 static const uint8_t fetch_may[] = {
@@ -383,7 +403,6 @@ fetch_drop(struct fetch **fetch)
 
     if (f->handle != NULL)
         pool_put(f->mux->handles, &f->handle);
-    page_unref(&f->page);
     list_remove(&f->node);
     *fetch = NULL;
     object_unref(&o);
@@ -407,8 +426,11 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
     f->mux = mux;
     f->done = done;
     f->arg = arg;
+    f->has_owner = request->owner != NULL;
     trace_set_operation("fetch", url_href(request->url));
-    err = fetch_fill(f, request);
+    err = weak_set(&f->owner, request->owner);
+    if (err == 0)
+        err = fetch_fill(f, request);
     if (err != 0)
         goto fail;
     mem_stats(MEM_CURL, &stats);
@@ -538,7 +560,10 @@ fetch_finish(struct fetch *f)
     fetch_enter(f, FETCH_DONE);
     pool_put(f->mux->handles, &f->handle);
     f->mux->stats.n_in_flight--;
-    f->done(f->arg, page);
+    if (f->has_owner && weak_peek(&f->owner) == NULL)
+        page_unref(&page);
+    else
+        f->done(f->arg, page);
     fetch_drop(&f);
 }
 

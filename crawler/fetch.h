@@ -11,7 +11,8 @@
  * Reused connections belong to one name, address, port and scheme. TLS sessions are kept per host (tls.h).
  *
  * Ownership  fetch_start() copies what it needs of the request; done() gets a NEW page and STEALS nothing of the caller.
- *            done() is called exactly once, from the loop, never from inside fetch_start().
+ *            done() is called exactly once, from the loop, never from inside fetch_start(); the transfer refers to its owner
+ *            weakly, and is an object itself ("Fetch", as its page is): the mux's references are the root "mux.fetches".
  */
 #ifndef ORB_CRAWLER_FETCH_H
 #define ORB_CRAWLER_FETCH_H
@@ -51,14 +52,19 @@ struct fetch_request {
     struct slice cookie, etag, last_modified, referer, authorization; /* empty = not sent */
     struct slice accept_types;            /* --accept, comma-separated; empty = all; stops after the head otherwise */
     size_t max_body_bytes;                /* 0 = the mux's limit; robots.txt: 500 KiB, longer is cut, not refused */
+    struct object *owner;                 /* whom done()'s arg belongs to (weakable): once he has died done() is not called and
+                                           * the page is let go; NULL = the caller cancels before arg goes */
     bool cut_long_body;                   /* the body is cut at max_body_bytes and the page is OK with truncated="length" */
 };
 
 struct mux;
 struct fetch;
+struct pool;
+extern struct object_type fetch_type;
 
 typedef void fetch_done_fn(void *arg, struct page *page /* NEW */);
 
+#define FETCH_LIFETIME_MS 90000u /* beyond the total time of a transfer */
 #define FETCH_EVIDENCE_BYTES (1024 * 1024) /* of a body that is refused for its size so much stays in the page */
 
 struct mux_stats {

@@ -161,12 +161,17 @@ add_related(struct links *l, struct slice href, struct slice rel)
         links_add(l, href, kind, rel, flags_of_rel(rel));
 }
 
-static enum links_result
-take_base(struct links *l, struct slice href)
+enum links_result
+links_base(struct links *l, struct slice href)
 {
     if (l->has_base || href.p == NULL)
         return LINKS_GO_ON;
     l->has_base = true; /* the first with an href, whatever it holds */
+    if (l->is_recording) {
+        buf_clear(&l->written_base);
+        l->has_written_base = true;
+        l->is_unrecorded |= buf_append_slice(&l->written_base, href) != 0;
+    }
     if (url_parse(&l->scratch, href, l->in->url) != 0 || !url_is_http(&l->scratch)
         || slice_eq(url_href(&l->scratch), url_href(l->in->url)))
         return LINKS_GO_ON;
@@ -228,7 +233,7 @@ links_element(struct links *l, enum html_tag tag, const struct html_attribute *a
         add_anchor(l, tag, attributes, n);
         break;
     case HTML_BASE:
-        return take_base(l, html_attribute(attributes, n, SLICE_LITERAL("href")));
+        return links_base(l, html_attribute(attributes, n, SLICE_LITERAL("href")));
     case HTML_LINK:
         add_related(l, html_attribute(attributes, n, SLICE_LITERAL("href")),
                     html_attribute(attributes, n, SLICE_LITERAL("rel")));

@@ -41,6 +41,10 @@ struct links {
     size_t n_slots_used, slots_cap;
     uint32_t epoch;
     int err;
+    /* what parsed_page.c keeps, while is_recording: the mentions as they were written */
+    bool is_recording, is_unrecorded; /* unrecorded: too much, or out of memory */
+    bool has_written_base;
+    struct buf mentions, texts, written_base;
 };
 
 void links_init(struct links *l);
@@ -57,6 +61,9 @@ void links_add(struct links *l, struct slice href, enum link_kind kind, struct s
 /* meta http-equiv=refresh (or a Refresh: header): the content's URL. */
 void links_refresh(struct links *l, struct slice content);
 void links_header(struct links *l, struct slice value); /* of Link: */
+enum links_result links_base(struct links *l, struct slice href); /* of a base element; p NULL = it has no href */
+/* From now until links_trim() the mentions are kept as well. */
+void links_record(struct links *l);
 /* Moves the list into the page; ORB_ENOMEM if anything failed since links_begin(). */
 int links_end(struct links *l) ORB_MUST_USE;
 /* Gives memory back that an unusual page needed. */

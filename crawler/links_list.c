@@ -8,16 +8,21 @@
 
 #include "crawler/charset.h"
 #include "crawler/links.h"
+#include "crawler/parsed_page.h"
 
+#define REL_MAX_BYTES 256
 #define SLOTS_MIN 256
 #define SLOTS_KEPT 4096
 #define ITEMS_KEPT 1024
-#define NO_LINK UINT32_MAX
+#define NO_LINK ((1u << 28) - 1)
+#define RECORD_KEPT_BYTES (64 * 1024)
+_Static_assert(PARSE_MAX_LINKS < NO_LINK, "a link's number fits its slot");
 
 struct links_slot {
     uint64_t key;
     uint32_t epoch;
-    uint32_t item; /* NO_LINK: known not to be a link */
+    uint32_t item : 28; /* NO_LINK: known not to be a link */
+    uint32_t rank : 4;  /* of a written form: the highest of its mentions */
 };
 
 enum { SEED_WRITTEN = 1, SEED_CANONICAL = 2 };
@@ -28,16 +33,36 @@ links_init(struct links *l)
     memset(l, 0, sizeof *l);
     url_init(&l->base, MEM_PAGE);
     url_init(&l->scratch, MEM_PAGE);
+    buf_init(&l->mentions, MEM_PAGE, PARSED_PAGE_MAX_BYTES);
+    buf_init(&l->texts, MEM_PAGE, PARSED_PAGE_MAX_BYTES);
+    buf_init(&l->written_base, MEM_PAGE, PARSED_PAGE_MAX_BYTES);
 }
 
 void
 links_fini(struct links *l)
 {
+    buf_fini(&l->mentions);
+    buf_fini(&l->texts);
+    buf_fini(&l->written_base);
     url_fini(&l->base);
     url_fini(&l->scratch);
     MEM_FREE(MEM_PAGE, &l->items);
     MEM_FREE(MEM_PAGE, &l->slots);
     l->cap = l->slots_cap = l->n = l->n_slots_used = 0;
+}
+
+static void
+forget_record(struct links *l)
+{
+    buf_clear(&l->mentions);
+    buf_clear(&l->texts);
+    l->is_unrecorded = false;
+}
+
+void
+links_record(struct links *l)
+{
+    l->is_recording = true;
 }
 
 void
@@ -54,6 +79,11 @@ links_trim(struct links *l)
     l->n = 0;
     l->out = NULL;
     l->in = NULL;
+    l->is_recording = false;
+    forget_record(l);
+    buf_trim(&l->mentions, RECORD_KEPT_BYTES);
+    buf_trim(&l->texts, RECORD_KEPT_BYTES);
+    buf_trim(&l->written_base, RECORD_KEPT_BYTES);
 }
 
 void
@@ -65,8 +95,9 @@ links_begin(struct links *l, struct parsed *out, const struct parse_input *in, c
     l->n = l->n_bytes = l->n_slots_used = 0;
     l->err = 0;
     l->has_relative = l->is_cut = false;
+    forget_record(l);
     if (!keeps_base) {
-        l->has_base = false;
+        l->has_base = l->has_written_base = false;
         buf_clear(&l->base.href);
     }
     if (++l->epoch == 0) {
@@ -116,10 +147,10 @@ slot_for(struct links *l, uint64_t key)
 }
 
 static void
-fill_slot(struct links *l, struct links_slot *slot, uint64_t key, uint32_t item)
+fill_slot(struct links *l, struct links_slot *slot, uint64_t key, uint32_t item, unsigned rank)
 {
     l->n_slots_used += slot->epoch != l->epoch;
-    *slot = (struct links_slot){ key, l->epoch, item };
+    *slot = (struct links_slot){ key, l->epoch, item, rank };
 }
 
 /* ---- adding ------------------------------------------------------------------------------------------------------- */
@@ -167,7 +198,7 @@ lower_copy(struct links *l, struct slice s)
 {
     char *copy;
 
-    s = slice_trim(slice_sub(s, 0, 256));
+    s = slice_trim(slice_sub(s, 0, REL_MAX_BYTES));
     if (s.n == 0)
         return SLICE_NONE;
     copy = arena_dup(&l->out->arena, s);
@@ -254,8 +285,21 @@ add_resolved(struct links *l, enum link_kind kind, struct slice rel, unsigned fl
     }
     l->items[l->n] = (struct link){ slice_of(copy, url.n), lower_copy(l, rel), (uint8_t)kind, (uint8_t)flags };
     l->n_bytes += url.n;
-    fill_slot(l, slot, key, (uint32_t)l->n);
+    fill_slot(l, slot, key, (uint32_t)l->n, 0);
     return (uint32_t)l->n++;
+}
+
+/* parsed_page.h says which mentions. Headers are read again for each page: they are not recorded. */
+static void
+record(struct links *l, struct slice href, enum link_kind kind, struct slice rel, unsigned flags)
+{
+    struct parsed_mention m = { .href_bytes = (uint32_t)href.n, .kind = (uint8_t)kind, .flags = (uint8_t)flags };
+
+    rel = slice_sub(rel, 0, REL_MAX_BYTES);
+    m.rel_bytes = (uint16_t)rel.n;
+    if (buf_append(&l->mentions, &m, sizeof m) != 0 || buf_append_slice(&l->texts, href) != 0
+        || buf_append_slice(&l->texts, rel) != 0)
+        l->is_unrecorded = true;
 }
 
 void
@@ -264,6 +308,7 @@ links_add(struct links *l, struct slice href, enum link_kind kind, struct slice 
     struct links_slot *slot;
     uint64_t key;
     uint32_t item = NO_LINK;
+    unsigned r = rank(kind, flags);
 
     if (l->err != 0 || href.n > 4 * LINKS_MAX_URL_BYTES || is_hopeless(href))
         return;
@@ -273,14 +318,18 @@ links_add(struct links *l, struct slice href, enum link_kind kind, struct slice 
     slot = slot_for(l, key);
     if (slot == NULL)
         return;
+    if (l->is_recording && (slot->epoch != l->epoch || r > slot->rank))
+        record(l, href, kind, rel, flags);
     if (slot->epoch == l->epoch) {
+        if (r > slot->rank)
+            slot->rank = r;
         merge(l, slot->item, kind, rel, flags);
         return;
     }
     if (resolve(l, href))
         item = add_resolved(l, kind, rel, flags);
     if (l->err == 0 && (slot = slot_for(l, key)) != NULL) /* the table may have grown */
-        fill_slot(l, slot, key, item);
+        fill_slot(l, slot, key, item, r);
 }
 
 int

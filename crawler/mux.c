@@ -383,6 +383,27 @@ mux_detach(struct fetch *f)
 
 /* --- life --- */
 
+static void
+walk_fetches(void *owner, object_visit_fn *visit, void *arg)
+{
+    struct mux *mux = owner;
+
+    LIST_EACH(node, &mux->fetches) {
+        struct object *o = &LIST_ELEMENT(node, struct fetch, node)->object;
+        visit(&o, arg);
+    }
+}
+
+/* What is overdue depends on how long a transfer may take; without a limit nothing is. */
+static void
+set_lifetimes(const struct fetch_limits *limits)
+{
+    bool is_limited = limits->timeout_ms > 0;
+
+    fetch_type.lifetime_ms = is_limited ? limits->timeout_ms + FETCH_LIFETIME_MS : 0;
+    page_type.lifetime_ms = is_limited ? limits->timeout_ms + PAGE_LIFETIME_MS : 0;
+}
+
 int
 mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
 {
@@ -395,6 +416,9 @@ mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
     mux->loop = loop;
     mux->conf = conf;
     list_init(&mux->fetches);
+    mux->root = (struct gc_root){ .name = "mux.fetches", .walk = walk_fetches, .owner = mux };
+    gc_root_add(&mux->root);
+    set_lifetimes(&conf->limits);
     list_init(&mux->multis);
     ev_prepare_init(&mux->prepare, on_prepare);
     mux->prepare.data = mux;
@@ -443,6 +467,7 @@ mux_free(struct mux **out)
         struct mux_multi *m = mux_current(mux);
         multi_close(&m);
     }
+    gc_root_remove(&mux->root);
     pool_free(&mux->handles);
     tls_cache_free(&mux->tls);
     for (int fd = 0; fd < mux->n_sockets; fd++)

@@ -10,6 +10,8 @@
 #include <ev.h>
 
 #include "crawler/fetch.h"
+#include "gc/roots.h"
+#include "gc/weak.h"
 #include "pool/list.h"
 #include "pool/pool.h"
 
@@ -59,7 +61,9 @@ struct fetch {
     struct page *page;
     fetch_done_fn *done;
     void *arg;
-    struct list node;                   /* in mux->fetches */
+    struct weak owner;                  /* whom arg belongs to; once he is gone nobody is told */
+    bool has_owner;
+    struct list node;                   /* in mux->fetches, with the mux's reference */
     uint64_t id;
     struct fetch_address addresses[DNS_MAX_ADDRESSES];
     unsigned n_addresses, next_address;
@@ -100,6 +104,7 @@ struct mux {
     bool has_http_proxy;                /* it takes whole URLs of http; a SOCKS proxy sees nothing of the request */
     struct curl_slist *proxy_address;   /* CURLOPT_RESOLVE for its name; NULL = it is an address */
     struct mux_stats stats;
+    struct gc_root root;                /* "mux.fetches" */
 };
 
 int mux_attach(struct mux *mux, struct fetch *f) ORB_MUST_USE; /* libcurl starts on it: ORB_ENOMEM */
@@ -115,7 +120,6 @@ bool fetch_handle_reset(void *handle, void *mux);
 void fetch_handle_destroy(void *handle, void *mux);
 void fetch_on_end(struct fetch *f, CURLcode code);
 void fetch_end_cancelled(struct fetch *f);
-extern struct object_type fetch_type;
 
 /* request.c: what is asked. Fills handle->text and page->request. */
 int request_build(struct handle *h, struct page *page, const struct mux *mux, const struct fetch_request *request) ORB_MUST_USE;

@@ -26,12 +26,59 @@ page_release(struct object *o)
     arena_fini(&p->arena);
 }
 
+/* The next line without its end; false: there is none. */
+static bool
+line_next(struct slice *rest, struct slice *line)
+{
+    const char *end;
+
+    if (rest->n == 0)
+        return false;
+    end = memchr(rest->p, '\n', rest->n);
+    *line = slice_of(rest->p, end == NULL ? rest->n : (size_t)(end - rest->p));
+    *rest = slice_sub(*rest, line->n + (end != NULL), rest->n);
+    if (line->n > 0 && line->p[line->n - 1] == '\r')
+        line->n--;
+    return true;
+}
+
+static size_t
+page_owned_bytes(const struct object *o)
+{
+    const struct page *p = (const struct page *)(const void *)o;
+    const struct buf *bufs[] = { &p->request, &p->head, &p->wire_body, &p->payload_buf, &p->body_buf };
+    size_t n = arena_held_bytes(&p->arena);
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(bufs); i++)
+        n += bufs[i]->p == NULL ? 0 : mem_usable_bytes(bufs[i]->p);
+    return n;
+}
+
+/* "200 GET /a HTTP/1.1 of example.org": what was asked, for people. */
+static void
+page_describe(const struct object *o, char *to, size_t cap)
+{
+    const struct page *p = (const struct page *)(const void *)o;
+    struct slice rest = buf_slice(&p->request), line, first = SLICE_NONE, host = SLICE_NONE;
+
+    for (bool is_first = true; line_next(&rest, &line); is_first = false) {
+        if (is_first)
+            first = line;
+        else if (line.n > 6 && strncasecmp(line.p, "host: ", 6) == 0)
+            host = slice_sub(line, 6, line.n);
+    }
+    snprintf(to, cap, "%d " SLICE_FMT " of " SLICE_FMT, p->status, SLICE_ARG(slice_sub(first, 0, 200)),
+             SLICE_ARG(slice_sub(host, 0, 200)));
+}
+
 struct object_type page_type = {
-    .name = "page",
+    .name = "Page",
     .object_bytes = sizeof(struct page),
-    .lifetime_ms = 5 * 60 * 1000,
+    .lifetime_ms = PAGE_LIFETIME_MS,
     .flags = OBJECT_ACYCLIC,
     .release = page_release,
+    .owned_bytes = page_owned_bytes,
+    .describe = page_describe,
 };
 
 struct page *
@@ -104,22 +151,6 @@ static const struct head_field head_fields[] = {
     FIELD("set-cookie", set_cookie, "\n"),
 };
 #undef FIELD
-
-/* The next line without its end; false: there is none. */
-static bool
-line_next(struct slice *rest, struct slice *line)
-{
-    const char *end;
-
-    if (rest->n == 0)
-        return false;
-    end = memchr(rest->p, '\n', rest->n);
-    *line = slice_of(rest->p, end == NULL ? rest->n : (size_t)(end - rest->p));
-    *rest = slice_sub(*rest, line->n + (end != NULL), rest->n);
-    if (line->n > 0 && line->p[line->n - 1] == '\r')
-        line->n--;
-    return true;
-}
 
 /* Room for joined text of n bytes: doublings, so that a field of a thousand lines is not copied a thousand times. */
 static size_t

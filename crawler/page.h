@@ -46,6 +46,8 @@ struct page {
     bool is_chunked;
 };
 
+/* A page lives while its transfer does, and until it is stored: mux_new() adds the transfers' own limit. */
+#define PAGE_LIFETIME_MS 120000u
 extern struct object_type page_type;
 struct page *page_new(size_t max_header_bytes, size_t max_body_bytes, size_t max_decoded_bytes); /* NEW or NULL */
 static inline struct page *page_ref(struct page *p) { object_ref(&p->object); return p; }

@@ -8,6 +8,7 @@
 #include "crawler/html.h"
 #include "crawler/links.h"
 #include "crawler/parse.h"
+#include "crawler/parsed_page.h"
 #include "crawler/robots_line.h"
 #include "crawler/robots_meta.h"
 #include "crawler/simhash.h"
@@ -32,6 +33,8 @@ struct parse {
     struct charset_verdict verdict;
     const struct charset *declared; /* by a <meta> that was met while parsing a guess */
     bool is_again, has_title, has_description;
+    bool is_keeping;
+    struct parsed_page *kept;    /* NEW */
     int err;
 };
 
@@ -364,25 +367,15 @@ finish(struct parse *p)
     }
 }
 
+/* The document was read: what is left to add comes from headers. */
 static int
-parse_with(struct parse *p, enum page_type type)
+end_page(struct parse *p)
 {
-    int err = 0;
+    int err;
 
-    if (type == PAGE_HTML) {
-        err = read_document(p);
-        if (err != 0)
-            return err;
-        p->out->simhash = simhash_end(&p->simhash);
-    } else {
-        parsed_reset(p->out);
-        links_begin(&p->links, p->out, p->in, NULL, false);
-        p->verdict.charset = type == PAGE_TEXT ? charset_detect(p->in->body, p->in->content_type, charset_scan(p->in->body)).charset
-                                               : charset_of_content_type(p->in->content_type);
-    }
-    p->out->charset = p->verdict.charset == NULL ? NULL : charset_name(p->verdict.charset);
     buf_clear(&p->links.base.href); /* headers know no <base> */
     p->links.charset = NULL;
+    p->links.is_recording = false;
     links_header(&p->links, p->in->link_header);
     err = links_end(&p->links);
     if (err != 0)
@@ -392,8 +385,64 @@ parse_with(struct parse *p, enum page_type type)
     return p->err;
 }
 
-int
-parse_page(struct parsed *out, const struct parse_input *in)
+static int
+parse_with(struct parse *p, enum page_type type)
+{
+    int err = 0;
+
+    if (type == PAGE_HTML) {
+        if (p->is_keeping)
+            links_record(&p->links);
+        err = read_document(p);
+        if (err != 0)
+            return err;
+        p->out->simhash = simhash_end(&p->simhash);
+        if (p->is_keeping)
+            p->kept = parsed_page_make(p->out, &p->links, p->in);
+    } else {
+        parsed_reset(p->out);
+        links_begin(&p->links, p->out, p->in, NULL, false);
+        p->verdict.charset = type == PAGE_TEXT ? charset_detect(p->in->body, p->in->content_type, charset_scan(p->in->body)).charset
+                                               : charset_of_content_type(p->in->content_type);
+    }
+    p->out->charset = p->verdict.charset == NULL ? NULL : charset_name(p->verdict.charset);
+    if (p->kept != NULL)
+        p->kept->charset_name = p->out->charset;
+    return end_page(p);
+}
+
+static int
+copy_text(struct parse *p, struct slice *to, struct slice from)
+{
+    char *copy = from.n == 0 ? NULL : arena_dup(&p->out->arena, from);
+
+    *to = slice_of(copy, copy == NULL ? 0 : from.n);
+    return copy == NULL && from.n > 0 ? ORB_ENOMEM : 0;
+}
+
+static int
+replay_with(struct parse *p, const struct parsed_page *known)
+{
+    struct parsed *out = p->out;
+    int err = copy_text(p, &out->title, known->title);
+
+    if (err == 0)
+        err = copy_text(p, &out->description, known->description);
+    if (err == 0)
+        err = copy_text(p, &out->language, known->language);
+    if (err != 0)
+        return err;
+    out->charset = known->charset_name;
+    out->policy = known->policy;
+    out->simhash = known->simhash;
+    links_begin(&p->links, out, p->in, known->charset, false);
+    parsed_page_replay(known, &p->links);
+    return end_page(p);
+}
+
+/* known NULL: the body is parsed, and kept when kept is not NULL. */
+static int
+run(struct parsed *out, const struct parse_input *in, const struct parsed_page *known, struct parsed_page **kept)
 {
     static const struct pool_type type = { "parse", make_parse, reset_parse, destroy_parse, NULL, 1, 8, LEASE_MS };
     struct parse *p;
@@ -408,9 +457,33 @@ parse_page(struct parsed *out, const struct parse_input *in)
     p->out = out;
     p->in = in;
     p->agent = robots_token(in->user_agent);
-    err = parse_with(p, type_of(in->content_type, in->body));
-    if (err != 0)
+    p->is_keeping = kept != NULL;
+    p->kept = NULL;
+    err = known != NULL ? replay_with(p, known) : parse_with(p, type_of(in->content_type, in->body));
+    if (err != 0) {
         parsed_reset(out);
+        parsed_page_unref(&p->kept);
+    }
+    if (kept != NULL)
+        *kept = p->kept;
     pool_put(parses, &p);
     return err == 0 ? 0 : ORB_ENOMEM;
+}
+
+int
+parse_page(struct parsed *out, const struct parse_input *in)
+{
+    return run(out, in, NULL, NULL);
+}
+
+int
+parse_page_keep(struct parsed *out, const struct parse_input *in, struct parsed_page **kept)
+{
+    return run(out, in, NULL, kept);
+}
+
+int
+parse_again(struct parsed *out, const struct parse_input *in, const struct parsed_page *known)
+{
+    return run(out, in, known, NULL);
 }

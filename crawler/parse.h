@@ -64,6 +64,13 @@ void parsed_fini(struct parsed *p);
  * sitemap.h when the caller asks for them; other types give no links. */
 int parse_page(struct parsed *out, const struct parse_input *in) ORB_MUST_USE;
 
+struct parsed_page;
+/* The same, and *kept becomes a NEW parsed page (parsed_page.h), or NULL: it is none of HTML, too large, or memory ended. */
+int parse_page_keep(struct parsed *out, const struct parse_input *in, struct parsed_page **kept) ORB_MUST_USE;
+/* What parse_page() would give, from what was kept of a page with the same body, Content-Type, user_agent and want_assets.
+ * in->body is not looked at. */
+int parse_again(struct parsed *out, const struct parse_input *in, const struct parsed_page *known) ORB_MUST_USE;
+
 /* Frees the workspaces and parser contexts that are kept between pages, and what charset and html keep. */
 void parse_fini(void);
 

@@ -8,9 +8,13 @@
  */
 #include "crawler/robots.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include <xxhash.h>
+
 #include "crawler/robots_line.h"
+#include "pool/map.h"
 
 #define STACK_PATH_BYTES 2048
 #define DISALLOW_BIT 0x80000000u
@@ -20,25 +24,73 @@ struct robots_text {
     uint32_t n; /* of rules: with DISALLOW_BIT */
 };
 
-struct robots {
+/* What one robots.txt came to. Hosts whose files came to the same share it: most have none, and many have their software's. */
+struct rules {
     struct object object;
     uint32_t n_rules, n_sitemaps;
     uint32_t delay_ms;
     bool is_nothing_allowed;
+    bool is_shared;            /* it stands in shared_rules */
+    uint64_t key;
+    size_t table_bytes;
     struct robots_text *table; /* rules, then sitemaps, then text; NULL when there are none */
 };
 
+struct robots { /* of one host */
+    struct object object;
+    struct rules *rules;
+};
+
+static struct map shared_rules = { .domain = MEM_CACHE }; /* by hash; BORROWED: they leave when the last host that has them goes */
+
 static void
-robots_release(struct object *o)
+rules_release(struct object *o)
 {
-    MEM_FREE(MEM_HOST, &((struct robots *)o)->table);
+    struct rules *r = (struct rules *)(void *)o;
+
+    if (r->is_shared)
+        map_remove(&shared_rules, r->key);
+    if (shared_rules.n == 0)
+        map_fini(&shared_rules);
+    MEM_FREE(MEM_HOST, &r->table);
 }
 
+static size_t
+rules_owned_bytes(const struct object *o)
+{
+    const struct rules *r = (const struct rules *)(const void *)o;
+
+    return r->table == NULL ? 0 : mem_usable_bytes(r->table);
+}
+
+static void
+rules_describe(const struct object *o, char *to, size_t cap)
+{
+    const struct rules *r = (const struct rules *)(const void *)o;
+
+    if (r->n_rules == 0)
+        snprintf(to, cap, r->is_nothing_allowed ? "nothing allowed" : "everything allowed");
+    else
+        snprintf(to, cap, "%u rules", r->n_rules);
+}
+
+static struct object_type rules_type = {
+    .name = "Rule",
+    .object_bytes = sizeof(struct rules),
+    .flags = OBJECT_ACYCLIC,
+    .release = rules_release,
+    .owned_bytes = rules_owned_bytes,
+    .describe = rules_describe,
+};
+
+static const uint16_t robots_pointers[] = { offsetof(struct robots, rules) };
+
 struct object_type robots_type = {
-    .name = "robots",
+    .name = "Robots",
     .object_bytes = sizeof(struct robots),
     .flags = OBJECT_ACYCLIC,
-    .release = robots_release,
+    .pointer_offsets = robots_pointers,
+    .n_pointers = ORB_N_ELEMENTS(robots_pointers),
 };
 
 enum fit { FIT_NONE, FIT_ANYBODY, FIT_STEM, FIT_WHOLE };
@@ -202,7 +254,7 @@ rules_sort(struct compiler *c)
 
 /* Moves the tables and the text that they name into one block. */
 static int
-robots_pack(struct robots *r, const struct compiler *c)
+rules_pack(struct rules *r, const struct compiler *c)
 {
     const struct buf *tables[] = { &c->rules, &c->sitemaps };
     size_t n_table_bytes = c->rules.n + c->sitemaps.n, n_text = 0;
@@ -214,7 +266,8 @@ robots_pack(struct robots *r, const struct compiler *c)
     for (int t = 0; t < 2; t++)
         for (size_t i = 0; i < tables[t]->n / sizeof *to; i++)
             n_text += ((const struct robots_text *)(const void *)tables[t]->p)[i].n & ~DISALLOW_BIT;
-    r->table = mem_alloc(MEM_HOST, n_table_bytes + n_text);
+    r->table_bytes = n_table_bytes + n_text;
+    r->table = mem_alloc(MEM_HOST, r->table_bytes);
     if (r->table == NULL)
         return ORB_ENOMEM;
     to = r->table;
@@ -233,10 +286,72 @@ robots_pack(struct robots *r, const struct compiler *c)
     return 0;
 }
 
+static void
+rules_unref(struct rules **rules)
+{
+    struct object *o = *rules == NULL ? NULL : &(*rules)->object;
+
+    *rules = NULL;
+    object_unref(&o);
+}
+
+static bool
+rules_are_equal(const struct rules *a, const struct rules *b)
+{
+    return a->n_rules == b->n_rules && a->n_sitemaps == b->n_sitemaps && a->delay_ms == b->delay_ms
+           && a->is_nothing_allowed == b->is_nothing_allowed && a->table_bytes == b->table_bytes
+           && (a->table_bytes == 0 || memcmp(a->table, b->table, a->table_bytes) == 0);
+}
+
+/* Those that another host has already, when they are the same to the byte: *rules is exchanged for them. */
+static void
+rules_share(struct rules **rules)
+{
+    struct rules *r = *rules, *known;
+
+    r->key = XXH3_64bits_withSeed(r->table, r->table_bytes, (uint64_t)r->delay_ms << 1 | r->is_nothing_allowed);
+    known = map_get(&shared_rules, r->key);
+    if (known == NULL) {
+        r->is_shared = map_put(&shared_rules, r->key, r) == 0;
+    } else if (rules_are_equal(known, r)) {
+        object_ref(&known->object);
+        rules_unref(rules);
+        *rules = known;
+    }
+}
+
+static struct rules *
+rules_all(bool is_allowed)
+{
+    struct rules *r = OBJECT_NEW(&rules_type);
+
+    if (r != NULL) {
+        r->delay_ms = ROBOTS_NO_DELAY;
+        r->is_nothing_allowed = !is_allowed;
+    }
+    return r;
+}
+
+/* STEALS the rules; NULL: out of memory, then or now. */
+static struct robots *
+robots_new(struct rules **rules)
+{
+    struct robots *r = *rules == NULL ? NULL : OBJECT_NEW(&robots_type);
+
+    if (r == NULL) {
+        rules_unref(rules);
+        return NULL;
+    }
+    rules_share(rules);
+    r->rules = *rules;
+    *rules = NULL;
+    return r;
+}
+
 struct robots *
 robots_parse(struct slice body, struct slice agent)
 {
-    struct robots *r = robots_all(true);
+    struct rules *r = rules_all(true);
     struct compiler c = { .agent = robots_token(agent), .delay_ms = ROBOTS_NO_DELAY };
 
     if (r == NULL)
@@ -249,29 +364,25 @@ robots_parse(struct slice body, struct slice agent)
     if (compile_lines(&c, body) != 0)
         goto fail;
     rules_sort(&c);
-    if (robots_pack(r, &c) != 0)
+    if (rules_pack(r, &c) != 0)
         goto fail;
     r->delay_ms = c.delay_ms;
     goto done;
 fail:
-    robots_unref(&r);
+    rules_unref(&r);
 done:
     buf_fini(&c.text);
     buf_fini(&c.rules);
     buf_fini(&c.sitemaps);
-    return r;
+    return robots_new(&r);
 }
 
 struct robots *
 robots_all(bool is_allowed)
 {
-    struct robots *r = OBJECT_NEW(&robots_type);
+    struct rules *r = rules_all(is_allowed);
 
-    if (r != NULL) {
-        r->delay_ms = ROBOTS_NO_DELAY;
-        r->is_nothing_allowed = !is_allowed;
-    }
-    return r;
+    return robots_new(&r);
 }
 
 void
@@ -315,7 +426,7 @@ pattern_matches(struct slice pattern, struct slice path, size_t *work)
 }
 
 static bool
-rules_allow(const struct robots *r, struct slice path)
+rules_allow(const struct rules *r, struct slice path)
 {
     size_t work = ROBOTS_MAX_WORK_BYTES;
 
@@ -336,15 +447,17 @@ rules_allow(const struct robots *r, struct slice path)
 }
 
 bool
-robots_allows(const struct robots *r, struct slice path_query)
+robots_allows(const struct robots *robots, struct slice path_query)
 {
+    const struct rules *r;
     char on_stack[STACK_PATH_BYTES];
     struct buf path = { .p = on_stack, .cap = sizeof on_stack - 1, .ceiling_bytes = sizeof on_stack - 1, .domain = MEM_BUF };
     bool is_on_stack = path_query.n <= (sizeof on_stack - 1) / 3, is_allowed = false;
     size_t n_path;
     const char *query;
 
-    CHECK_OBJECT(r, &robots_type);
+    CHECK_OBJECT(robots, &robots_type);
+    r = robots->rules;
     if (path_query.n == 0)
         path_query = SLICE_LITERAL("/");
     query = memchr(path_query.p, '?', path_query.n);
@@ -370,27 +483,29 @@ uint32_t
 robots_crawl_delay_ms(const struct robots *r)
 {
     CHECK_OBJECT(r, &robots_type);
-    return r->delay_ms;
+    return r->rules->delay_ms;
 }
 
 size_t
 robots_n_rules(const struct robots *r)
 {
     CHECK_OBJECT(r, &robots_type);
-    return r->n_rules;
+    return r->rules->n_rules;
 }
 
 size_t
 robots_n_sitemaps(const struct robots *r)
 {
     CHECK_OBJECT(r, &robots_type);
-    return r->n_sitemaps;
+    return r->rules->n_sitemaps;
 }
 
 struct slice
 robots_sitemap(const struct robots *r, size_t i)
 {
+    const struct rules *rules = r->rules;
+
     CHECK_OBJECT(r, &robots_type);
-    CHECK(i < r->n_sitemaps);
-    return slice_of((const char *)r->table + r->table[r->n_rules + i].offset, r->table[r->n_rules + i].n);
+    CHECK(i < rules->n_sitemaps);
+    return slice_of((const char *)rules->table + rules->table[rules->n_rules + i].offset, rules->table[rules->n_rules + i].n);
 }

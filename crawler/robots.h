@@ -10,7 +10,8 @@
  * Leniency   a BOM, CR line ends, blanks before the colon, a blank instead of the colon, common misspellings of the keys,
  *            and "Allow: .../index.html", which allows ".../" too.
  *
- * Ownership  NEW by robots_parse(); a struct robots is an object (robots_type). Slices are BORROWED for its life.
+ * Ownership  NEW by robots_parse(); a struct robots is an object (robots_type) that refers to another, "Rule": what the file
+ *            came to, which hosts share whose files came to the same, byte for byte. Slices are BORROWED for its life.
  * Limits     only the first 500 KiB are read. A question that would take more than ROBOTS_MAX_WORK_BYTES of comparing
  *            (patterns made to be slow) is answered with no.
  */

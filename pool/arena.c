@@ -39,6 +39,16 @@ arena_fini(struct arena *a)
     a->used_bytes = 0;
 }
 
+size_t
+arena_held_bytes(const struct arena *a)
+{
+    size_t n = 0;
+
+    for (const struct arena_chunk *c = a->chunks; c != NULL; c = c->next)
+        n += mem_usable_bytes(c);
+    return n;
+}
+
 void
 arena_reset(struct arena *a)
 {

@@ -29,6 +29,7 @@ void arena_reset(struct arena *a); /* runs cleanups, keeps one chunk */
 void *arena_alloc(struct arena *a, size_t n_bytes) ORB_MUST_USE;  /* 16-byte aligned */
 void *arena_zalloc(struct arena *a, size_t n_bytes) ORB_MUST_USE;
 char *arena_dup(struct arena *a, struct slice s) ORB_MUST_USE;    /* NUL added at [n] */
+size_t arena_held_bytes(const struct arena *a);                   /* of its chunks, used or not */
 int arena_on_reset(struct arena *a, void (*cleanup)(void *), void *arg) ORB_MUST_USE;
 
 #endif

@@ -19,6 +19,7 @@ static const char *const domain_names[MEM_N_DOMAINS] = {
 
 /* ---- without a look at limits -------------------------------------------------------------------------------------- */
 
+#ifndef ORB_PLAIN_MEMORY /* then mem_plain.c has the calls */
 static __attribute__((noinline)) void *
 get_slowly(enum mem_domain d, size_t n_bytes, bool is_zeroed)
 {
@@ -81,9 +82,11 @@ put(enum mem_domain d, void *p)
     mem_count_free(s, d, slab->block_bytes);
     small_free(s, slab, p);
 }
+#endif
 
 /* ---- the calls ----------------------------------------------------------------------------------------------------- */
 
+#ifndef ORB_PLAIN_MEMORY
 void *
 mem_alloc(enum mem_domain domain, size_t n_bytes)
 {
@@ -99,6 +102,7 @@ mem_zalloc(enum mem_domain domain, size_t n_bytes)
         return NULL;
     return get(domain, n_bytes, true);
 }
+#endif
 
 void *
 mem_array(enum mem_domain domain, size_t n, size_t element_bytes)
@@ -110,6 +114,7 @@ mem_array(enum mem_domain domain, size_t n, size_t element_bytes)
     return mem_zalloc(domain, n_bytes);
 }
 
+#ifndef ORB_PLAIN_MEMORY
 /* Does a block of old_bytes serve n_bytes as it is? A small one that would shrink by less than half stays, too. */
 static bool
 stays(size_t old_bytes, size_t n_bytes)
@@ -151,6 +156,7 @@ mem_realloc(enum mem_domain domain, void *p, size_t n_bytes)
         mem_refuse(domain);
     return q;
 }
+#endif
 
 void *
 mem_dup(enum mem_domain domain, const void *bytes, size_t n_bytes)
@@ -181,6 +187,7 @@ mem_slicedup(enum mem_domain domain, struct slice s)
     return p;
 }
 
+#ifndef ORB_PLAIN_MEMORY
 void
 mem_free(enum mem_domain domain, void *p)
 {
@@ -195,6 +202,7 @@ mem_usable_bytes(const void *p)
 {
     return slab_has(p) ? slab_of(p)->block_bytes : large_usable_bytes(p);
 }
+#endif
 
 void *
 mem_must(void *p)
@@ -202,6 +210,12 @@ mem_must(void *p)
     if (p == NULL)
         CHECK_NEVER("out of memory at start");
     return p;
+}
+
+size_t
+mem_outside_bytes(void)
+{
+    return large_outside_bytes();
 }
 
 /* ---- all of them at once ------------------------------------------------------------------------------------------- */

@@ -79,6 +79,9 @@ const char *mem_domain_name(enum mem_domain domain); /* "page", "buf", ...; BORR
 void mem_stats(enum mem_domain domain, struct mem_stats *out);
 size_t mem_live_bytes(void);   /* of all domains */
 size_t mem_live_blocks(void);  /* of all domains */
+/* Allocated under no domain's name, as of the last mem_tick(): plain malloc of the C library and others. 0 where the allocator
+ * does not tell (without jemalloc). */
+size_t mem_outside_bytes(void);
 void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes);
 
 /* Gives unused pages back to the kernel: empty slabs, free 4 KiB pages inside slabs of domains with more than a quarter of slack,

@@ -35,7 +35,7 @@
 
 struct held { /* of the lease that it was given last */
     uint64_t lease_id, host_id, url_ids[64];
-    uint32_t epoch;
+    uint32_t epoch, ask_id;
     unsigned n_urls, robots_hops;
     char origin[80], home[80]; /* of its host; of the last one that was not an errand's */
 };
@@ -89,6 +89,8 @@ hear(void)
         held.lease_id = wire_get_u64(&in);
         held.epoch = wire_get_u32(&in);
         held.n_urls = 0;
+    } else if (type == WIRE_HEAP) {
+        held.ask_id = wire_get_u32(&in);
     } else if (type == WIRE_HOST) {
         struct slice origin;
 
@@ -573,6 +575,85 @@ lie_flood(void)
     _exit(0);
 }
 
+/* Asks the coordinator about this very worker, as somebody at a terminal would. */
+static void
+be_asked(void)
+{
+    char dir[600];
+
+    snprintf(dir, sizeof dir, "%s", getenv("LIAR_FILE"));
+    dir[strlen(dir) - strlen(".starts")] = '\0';
+    if (fork() == 0) {
+        for (int fd = WORKER_CHANNEL_FD; fd <= WORKER_LOCK_FD; fd++)
+            close(fd);
+        _exit(cmd_heap(4, (char *[]){ "heap", dir, "0", "census", NULL }));
+    }
+    hear_until(WIRE_HEAP);
+}
+
+static void
+say_heap_answer(uint32_t id, bool is_last, size_t n_bytes)
+{
+    static char bytes[WIRE_MAX_TEXT_BYTES];
+
+    memset(bytes, '\n', sizeof bytes);
+    begin(WIRE_HEAP_ANSWER);
+    wire_u32(&out, id);
+    wire_u8(&out, is_last);
+    wire_u8(&out, 1);
+    wire_text(&out, slice_of(bytes, n_bytes));
+    say();
+}
+
+static void
+lie_unasked_answer(void)
+{
+    take_lease();
+    say_heap_answer(1, true, 10);
+    wait_for_end();
+}
+
+static void
+lie_huge_answer(void)
+{
+    take_lease();
+    be_asked();
+    for (;;)
+        say_heap_answer(held.ask_id, false, WIRE_MAX_TEXT_BYTES);
+}
+
+/* Ended, and yet it goes on: such parts belong to nobody. */
+static void
+lie_endless_answers(void)
+{
+    take_lease();
+    be_asked();
+    for (;;)
+        say_heap_answer(held.ask_id, true, 0);
+}
+
+static void
+lie_damaged_answer(void)
+{
+    take_lease();
+    be_asked();
+    begin(WIRE_HEAP_ANSWER);
+    wire_u32(&out, held.ask_id);
+    wire_u8(&out, 2);
+    say();
+    wait_for_end();
+}
+
+/* No JSON, no text, and a line's end in the midst of a line: whoever asked is told so, and nobody is harmed. */
+static void
+lie_nonsense_answer(void)
+{
+    take_lease();
+    be_asked();
+    say_heap_answer(held.ask_id, true, 1000);
+    _exit(0);
+}
+
 static void
 lie_by_leaving(void)
 {
@@ -613,6 +694,11 @@ static const struct lie {
     { "large-packet", lie_large_packet, "has closed its channel; it is stopped" },
     { "flood", lie_flood, "warning worker 0: flood\\x0a\\x1b[2J" },
     { "chatter", lie_flood, "had more to say than 20 lines a second" },
+    { "unasked-answer", lie_unasked_answer, "an answer to a question that nobody asked; it is replaced" },
+    { "huge-answer", lie_huge_answer, "an answer about memory that is too large; it is replaced" },
+    { "endless-answers", lie_endless_answers, "an answer about memory that is too large; it is replaced" },
+    { "damaged-answer", lie_damaged_answer, "a damaged frame; it is replaced" },
+    { "nonsense-answer", lie_nonsense_answer, "ended with exit code 0" },
     { "leaves", lie_by_leaving, "ended with exit code 7" },
 };
 

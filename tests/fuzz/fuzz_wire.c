@@ -148,6 +148,31 @@ slot_sign_of_life(struct slot *s)
     CHECK(!is_killed);
 }
 
+int
+slot_send(struct slot *s, struct buf *f)
+{
+    CHECK(f->n <= WIRE_MAX_FRAME_BYTES);
+    return 0;
+}
+
+const char *
+slot_state_name(enum slot_state s)
+{
+    return "?";
+}
+
+/* ---- a question about memory that waits for its answer --------------------------------------------------------------- */
+
+static bool is_answered;
+
+static void
+on_heap_answer(void *arg, const char *why, struct slice answer)
+{
+    CHECK(!is_answered && answer.n <= HEAP_MAX_ANSWER_BYTES && (why == NULL || answer.n == 0));
+    is_answered = true;
+    (void)(touch(answer) + (why == NULL ? 0 : strlen(why)));
+}
+
 /* What log.c would print goes nowhere; its own fuzzing is elsewhere. */
 void
 log_error(const char *fmt, ...)
@@ -184,7 +209,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 
     c.desks = &desk;
     buf_init(&desk.report, MEM_LOG, WIRE_MAX_REPORT_BYTES);
-    is_in_report = is_killed = false;
+    is_in_report = is_killed = is_answered = false;
+    desk.slot.state = SLOT_RUNNING;
+    buf_init(&c.frame, MEM_LOG, WIRE_MAX_FRAME_BYTES);
+    coordinator_heap_ask(&c, 0, SLICE_LITERAL("{}"), on_heap_answer, NULL);
     while (rest.n >= 2) {
         size_t n = ORB_MIN((size_t)(uint8_t)rest.p[0] | (size_t)(uint8_t)rest.p[1] << 8, rest.n - 2);
         char *frame = mem_dup(MEM_LOG, rest.p + 2, n); /* of its own, so that ASan sees a byte too far */
@@ -196,6 +224,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
         CHECK(!is_killed || (desk.is_distrusted && desk.report.n == 0));
         rest = slice_sub(rest, n + 2, SIZE_MAX);
     }
+    coordinator_heap_gone(&c, &desk, "gone");
+    CHECK(is_answered);
+    buf_fini(&c.frame);
     buf_fini(&desk.report);
     return 0;
 }

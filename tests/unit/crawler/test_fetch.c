@@ -435,6 +435,36 @@ TEST(fetch__cancelled_ends_from_the_loop)
     url_fini(&url);
 }
 
+/* An owner of an answer, as jobs and hosts are. */
+static struct object_type waiting_type = { .name = "Waiting", .object_bytes = sizeof(struct object), .flags = OBJECT_WEAKABLE };
+
+TEST(fetch__an_owner_that_has_gone_is_not_called)
+{
+    struct object *here = OBJECT_NEW(&waiting_type), *gone = OBJECT_NEW(&waiting_type);
+    struct fetching t;
+    struct dns_answer answer;
+    struct url url;
+    char text[64];
+
+    fetching_init(&t);
+    fetching_open(&t);
+    answer_of(&answer, "127.0.0.1");
+    url_init(&url, MEM_DEFAULT);
+    snprintf(text, sizeof text, "http://a.test:%u/slow", plain.port);
+    assert_int_equal(url_parse(&url, slice_str(text), NULL), 0);
+    struct fetch_request request = { .url = &url, .addresses = &answer, .owner = here };
+    struct fetching_many many = { .loop = t.loop, .n_wanted = 1 };
+    assert_int_equal(fetch_start(t.mux, &request, fetching_on_done, &many, NULL), 0);
+    request.owner = gone;
+    assert_int_equal(fetch_start(t.mux, &request, fetching_on_done, &many, NULL), 0);
+    object_unref(&gone); /* nobody but the transfer knew it: its reference is weak */
+    assert_null(gone);
+    fetching_fini(&t); /* both end here */
+    assert_int_equal(many.n_done, 1);
+    object_unref(&here);
+    url_fini(&url);
+}
+
 /* --- memory, threads, descriptors --- */
 
 TEST(fetch__twelve_thousand_names_leave_nothing_and_start_no_thread)
@@ -580,7 +610,7 @@ main(void)
         T(fetch__goes_through_a_proxy_when_told),
         T(fetch__looks_its_proxys_name_up_by_itself),
         T(mux_free__takes_no_new_ones),
-        T(fetch__cancelled_ends_from_the_loop),
+        T(fetch__cancelled_ends_from_the_loop), T(fetch__an_owner_that_has_gone_is_not_called),
         T(fetch__twelve_thousand_names_leave_nothing_and_start_no_thread),
         T(mux_free__leaves_libcurl_as_it_was),
         T(fetch__reads_the_ca_file_once),

@@ -236,6 +236,29 @@ TEST(robots__hostile_patterns_are_cheap)
     buf_fini(&path);
 }
 
+TEST(robots__hosts_with_the_same_rules_share_them)
+{
+    struct object_type_stats types[64];
+    unsigned n_types, n_rules = 0;
+    struct robots *hosts[10];
+
+    for (int i = 0; i < 10; i++)
+        hosts[i] = i < 4 ? robots_all(true) : i < 5 ? robots_all(false)
+                   : robots_parse(slice_str(i < 8 ? two_groups : "User-agent: *\nDisallow: /x\n"), SLICE_LITERAL("orbweaver"));
+    n_types = object_census(types, ORB_N_ELEMENTS(types));
+    for (unsigned i = 0; i < n_types; i++)
+        if (strcmp(types[i].name, "Rule") == 0)
+            n_rules = (unsigned)types[i].n_live;
+    assert_int_equal(n_rules, 4); /* all, nothing, and two files */
+    assert_true(robots_allows(hosts[0], SLICE_LITERAL("/closed")));
+    assert_false(robots_allows(hosts[4], SLICE_LITERAL("/open/")));
+    robots_unref(&hosts[5]);
+    assert_false(robots_allows(hosts[6], SLICE_LITERAL("/closed"))); /* its neighbour's end is nothing to it */
+    assert_false(robots_allows(hosts[9], SLICE_LITERAL("/x")));
+    for (int i = 0; i < 10; i++)
+        robots_unref(&hosts[i]);
+}
+
 TEST(robots__survives_any_failed_allocation)
 {
     size_t before = mem_live_blocks();
@@ -258,4 +281,5 @@ TESTS(T(robots__the_longest_match_decides_and_allow_wins_a_tie), T(robots__a_nam
       T(robots__reads_what_people_write), T(robots__robots_txt_itself_is_always_allowed),
       T(robots__crawl_delay_is_that_of_our_group), T(robots__sitemaps_are_of_the_whole_file),
       T(robots__keeps_rules_once_and_only_ours), T(robots__reads_the_first_500_kib), T(robots__hostile_patterns_are_cheap),
+      T(robots__hosts_with_the_same_rules_share_them),
       T(robots__survives_any_failed_allocation))

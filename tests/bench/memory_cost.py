@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""memory_cost.py ORB PLAIN_ORB [PAGES] - what the whole memory runtime costs: instructions per page of one worker (callgrind, a fixed crawl of
+the synthetic web) beside a build with plain malloc, no census and no collector (cmake -DORB_PLAIN_MEMORY=ON)."""
+import glob, re, subprocess, sys, tempfile
+
+orbs, pages = sys.argv[1:3], int(sys.argv[3]) if len(sys.argv) > 3 else 500
+
+
+def instructions(orb, extra):
+    with tempfile.TemporaryDirectory(prefix="orb-bench-") as tmp:
+        synth = subprocess.Popen([orbs[0], "synth", "--hosts", "8", "--pages", "400", "--hosts-file", f"{tmp}/hosts"], stdout=subprocess.PIPE, text=True)
+        port = int(synth.stdout.readline().split(":")[1].split(";")[0])
+        subprocess.run(["valgrind", "-q", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={tmp}/out.%p", orb, "crawl",
+                        f"http://h0.synth.test:{port}/", "-o", f"{tmp}/crawl", "--hosts-file", f"{tmp}/hosts", "--allow-private", "127.0.0.0/8",
+                        "--scope", "domain", "--contact", "bench@example.invalid", "--workers", "1", "--delay", "0", "--ip-delay", "0", "--max-pages",
+                        str(pages), "--dashboard", "off", "-q", "--page-cache", "none", *extra], stderr=subprocess.DEVNULL, check=False)
+        synth.terminate()
+        synth.wait()
+        sql = subprocess.run([orb, "sql", f"{tmp}/crawl", "select count(*) from page"], capture_output=True, text=True).stdout
+        n = int(re.findall(r"\d+", sql)[-1])
+        for name in glob.glob(f"{tmp}/out.*"):
+            text = open(name).read()
+            if re.search(r"^cmd:.*worker 0", text, re.M):
+                return int(re.findall(r"^(?:totals|summary): (\d+)", text, re.M)[-1]) / n, n
+    raise SystemExit("memory_cost: callgrind wrote nothing of the worker")
+
+
+with_runtime, n = instructions(orbs[0], [])
+plain, m = instructions(orbs[1], ["--trace-mean", "none"])
+ratio = with_runtime / plain - 1
+print(f"{'instructions per page, runtime always on':44} {with_runtime:,.0f} ({n} pages) against {plain:,.0f} ({m} pages), {100 * ratio:+.2f} %   "
+      f"target: <= +3 %   {'pass' if ratio <= 0.03 else 'MISS'}")
