@@ -291,7 +291,7 @@ static size_t
 host_owned_bytes(const struct object *o)
 {
     const struct whost *h = (const struct whost *)(const void *)o;
-    const void *blocks[] = { h->robots_addresses, h->robots_body.p, h->origin.href.p, h->robots_url.href.p };
+    const void *blocks[] = { h->robots_body.p, h->origin.href.p, h->robots_url.href.p };
     size_t n = 0;
 
     for (size_t i = 0; i < ORB_N_ELEMENTS(blocks); i++)
