@@ -283,7 +283,7 @@ large_realloc(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, size_t
 
     if (q == NULL)
         return NULL;
-    large_count(s, d, p, old_bytes, false);
+    large_count(s, d, NULL, old_bytes, false);
     large_count(s, d, q, set_aside(q, n_bytes), true);
     return q;
 }
@@ -291,7 +291,7 @@ large_realloc(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, size_t
 void
 large_free(struct slot *s, enum mem_domain d, void *p, size_t n_bytes)
 {
-    large_count(s, d, p, n_bytes, false);
+    large_count(s, d, NULL, n_bytes, false);
     put_block(s, d, p, n_bytes);
 }
 
