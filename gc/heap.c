@@ -165,7 +165,8 @@ heap_give_surplus(unsigned n_kept)
                 slab_give_back(s);
         }
     }
-    tables_trim();
+    if (n_kept == 0)
+        tables_trim();
 }
 
 /* What mem_verify() compares the counters with: what the bitmaps say. */
