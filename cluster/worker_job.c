@@ -263,12 +263,8 @@ parse_html(struct job *j, struct record *r)
         .body = page->body,
         .want_assets = w->conf.follow_assets,
     };
-    int err;
+    int err = j->known != NULL ? parse_again(&w->parsed, &in, j->known) : cache_parse(w->cache, &w->parsed, &in, &j->known);
 
-    if (j->known != NULL)
-        err = parse_again(&w->parsed, &in, j->known);
-    else
-        err = cache_parse(w->cache, &w->parsed, &in, &j->known);
     if (err != 0)
         return err;
     r->title = w->parsed.title;
