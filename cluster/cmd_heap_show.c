@@ -292,8 +292,9 @@ show_domains(const json_t *answer)
             table_alarm(&t);
     }
     table_end(&t);
-    printf("\n%s live in all domains; %s (%.1f %%) outside of them: the C library's own, and others' plain malloc\n",
-           table_size(live, (double)all), table_size(outside, (double)outside_bytes),
+    printf("\n%s live in all domains\n%s by the constructors of libraries, before main()\n", table_size(live, (double)all),
+           table_size(outside, (double)heap_int(answer, "start_bytes")));
+    printf("%s (%.1f %%) outside of any: the C library's own, and others' plain malloc\n", table_size(outside, (double)outside_bytes),
            all + outside_bytes == 0 ? 0.0 : 100.0 * (double)outside_bytes / (double)(all + outside_bytes));
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cluster/cmd.h"
+#include "pool/mem_hooks.h"
 #include "cluster/libraries.h"
 
 #define COMMAND_ROW(name, usage, sentence, hidden) { #name, cmd_##name, usage, sentence, hidden },
@@ -26,6 +27,7 @@ main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
 
+    mem_note_start();
     libraries_begin();
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);

@@ -8,6 +8,7 @@
  *
  * A block of one domain that is freed in another is our bug, and the slab's header tells.
  */
+#include "pool/mem_hooks.h"
 #include "pool/mem_large.h"
 #include "pool/mem_sample.h"
 #include "pool/mem_small.h"
@@ -212,10 +213,27 @@ mem_must(void *p)
     return p;
 }
 
+static size_t start_bytes;
+
+void
+mem_note_start(void)
+{
+    large_tick();
+    start_bytes = large_outside_bytes();
+}
+
+size_t
+mem_start_bytes(void)
+{
+    return start_bytes;
+}
+
 size_t
 mem_outside_bytes(void)
 {
-    return large_outside_bytes();
+    size_t n = large_outside_bytes();
+
+    return n - ORB_MIN(n, start_bytes);
 }
 
 /* ---- all of them at once ------------------------------------------------------------------------------------------- */

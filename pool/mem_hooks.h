@@ -15,6 +15,11 @@
     void name##_free(void *p);                                                                                         \
     char *name##_strdup(const char *text)
 
+/* The first thing in main(): by then the constructors of linked libraries have allocated, and no hook could be in place. What
+ * that was has a name of its own, "start", and is not in mem_outside_bytes(). */
+void mem_note_start(void);
+size_t mem_start_bytes(void);
+
 MEM_HOOKS_DECLARE(mem_xml);
 MEM_HOOKS_DECLARE(mem_curl);
 MEM_HOOKS_DECLARE(mem_sqlite);

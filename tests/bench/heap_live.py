@@ -30,7 +30,7 @@ with tempfile.TemporaryDirectory(prefix="orb-bench-") as tmp:
                 n_unequal += any(row["live"] != row["expected"] for row in census["balance"])
                 for row in census["balance"]:
                     most[row["type"]] = max(most.get(row["type"], 0), row["live"])
-                worst = max(worst, domains["outside_bytes"] / max(1, domains["live_bytes"] + domains["outside_bytes"]))
+                worst = max(worst, domains["outside_bytes"] / max(1, domains["live_bytes"] + domains["start_bytes"] + domains["outside_bytes"]))
             time.sleep(1)
     finally:
         crawl.terminate()
