@@ -109,7 +109,8 @@ struct front_host_news { /* what a report says of a host */
     struct slice robots_url;  /* canonical: robots.txt redirects to this URL of another authority, and is to be asked for there, in a
                                * lease of that one; the other robots_* mean nothing then. Empty = no such redirect */
     uint8_t robots_hops;      /* ... with this redirect, 1 .. FRONT_ROBOTS_HOPS */
-    enum outcome robots_outcome; /* OK, or why there is none (DNS_..., CONNECT_..., SERVER_ERROR): the host waits and tries again */
+    enum outcome robots_outcome; /* OK, or why there is none (DNS_..., CONNECT_..., SERVER_ERROR): the host waits and tries again;
+                                  * NOT_STARTED: asked, but handed back between two redirects */
 };
 
 struct front_result { /* the outcome of one URL */

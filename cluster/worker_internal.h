@@ -56,6 +56,7 @@ struct whost { /* one host of a lease: a reference from there, one from each of 
     struct buf robots_body;    /* arriving from the coordinator, or fetched */
     struct robots *robots;
     unsigned robots_hops;
+    bool has_asked_robots;     /* in this lease; with needs_robots and no fetch: it redirects, and the delay runs */
     struct url robots_url;     /* where the next robots request goes: changes with redirects */
     struct dns_answer addresses;
     uint64_t addresses_until_ms;
@@ -88,6 +89,7 @@ struct wlease {
     unsigned n_ready, n_in_flight, n_unreported;
     unsigned n_hosts_in_flight; /* hosts with a request on the wire */
     bool is_over;              /* the coordinator has ended it */
+    bool owes_return;          /* robots.txt was never begun and went back while other things were under way: say so again */
     bool is_dirty;             /* something changed since it was pumped */
     uint64_t next_ms;          /* nothing of it may start before; UINT64_MAX: only after something else happens */
 };
