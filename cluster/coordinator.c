@@ -360,7 +360,7 @@ copy_bytes(int from, int to)
     return 0;
 }
 
-/* Workers read the hosts file again for each new name. A pipe (--hosts-file <(...), /dev/stdin) is read once, here, into
+/* Each worker reads the hosts file when it starts. A pipe (--hosts-file <(...), /dev/stdin) is read once, here, into
  * memory that they inherit. */
 static int
 keep_hosts_file(struct coordinator *c, struct buf *error)

@@ -131,6 +131,8 @@ struct worker {
     struct guard guard;
     struct mux_conf mux_conf;
     struct mux *mux;
+    struct buf hosts_text;     /* the hosts file; borrowed by dns */
+    struct dns_conf dns_conf;
     struct dns *dns;
     struct store *store;
     struct parsed parsed;      /* of the page at hand */
