@@ -89,7 +89,7 @@ struct wlease {
     unsigned n_ready, n_in_flight, n_unreported;
     unsigned n_hosts_in_flight; /* hosts with a request on the wire */
     bool is_over;              /* the coordinator has ended it */
-    bool owes_return;          /* robots.txt was never begun and went back while other things were under way: say so again */
+    bool owes_return;          /* it was handed back while something was under way: once that is over, say that nothing is left */
     bool is_dirty;             /* something changed since it was pumped */
     uint64_t next_ms;          /* nothing of it may start before; UINT64_MAX: only after something else happens */
 };

@@ -51,7 +51,7 @@ lease_has_busy_host(const struct wlease *l)
     return false;
 }
 
-static void give_back(struct wlease *l);
+static void say_all_returned(struct wlease *l);
 
 static bool
 is_empty(const struct wlease *l)
@@ -67,8 +67,7 @@ worker_sweep_leases(struct worker *w)
     LIST_EACH_SAFE (node, &w->leases) {
         struct wlease *l = LIST_ELEMENT(node, struct wlease, node);
 
-        if (l->owes_return && is_empty(l))
-            give_back(l);
+        say_all_returned(l);
         if (l->is_over && is_empty(l))
             lease_free(l);
     }
@@ -301,6 +300,7 @@ begin_returned(struct worker *w, struct wire_out *out, struct wlease *l)
     wire_begin(out, &w->frame, WIRE_RETURNED);
     wire_u64(out, l->lease_id);
     wire_u32(out, l->epoch);
+    wire_u8(out, is_empty(l));
 }
 
 /* Not asked, or between two redirects of it. */
@@ -310,12 +310,25 @@ awaits_robots_turn(const struct whost *h)
     return h->needs_robots && h->fetch == NULL && !h->is_resolving;
 }
 
+/* Once nothing is under way any more: until then the coordinator cannot tell a robots.txt that was never begun from one
+ * that comes. */
+static void
+say_all_returned(struct wlease *l)
+{
+    struct wire_out out;
+
+    if (!l->owes_return || l->is_over || !is_empty(l))
+        return;
+    l->owes_return = false;
+    begin_returned(l->worker, &out, l);
+    worker_send(l->worker, &out);
+}
+
 static void
 give_back(struct wlease *l)
 {
     struct worker *w = l->worker;
     struct wire_out out;
-    bool has_robots = l->owes_return;
 
     LIST_EACH (node, &l->hosts) { /* the delay runs: whoever begins with it again must know */
         struct whost *h = LIST_ELEMENT(node, struct whost, node);
@@ -337,14 +350,12 @@ give_back(struct wlease *l)
             mem_free(MEM_HOST, u);
             l->n_ready--;
         }
-        if (awaits_robots_turn(h)) { /* the coordinator leases it again, from its beginning */
-            h->needs_robots = false;
-            has_robots = true;
-        }
+        if (awaits_robots_turn(h))
+            h->needs_robots = false; /* the coordinator leases it again, from its beginning */
     }
-    worker_send(w, &out); /* an empty one as well: it says that nothing is left to hand back */
-    /* While the coordinator knows of URLs under way, it cannot tell a robots.txt that was never begun from one that comes. */
-    l->owes_return = has_robots && !is_empty(l);
+    worker_send(w, &out);
+    l->owes_return = true;
+    say_all_returned(l);
 }
 
 void

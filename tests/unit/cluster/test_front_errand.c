@@ -265,7 +265,7 @@ TEST(errand__waits_on_when_its_worker_dies_or_hands_it_back)
     assert_non_null(l);
     assert_int_equal(l->hosts[0].robots_hops, 1);
     l->hosts[0].needs_robots = false;
-    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, sim.now_ms), 0);
+    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, true, sim.now_ms), 0);
     l = lease_of("http://h2.example");
     assert_non_null(l);
     answers(l, 404, "");
@@ -290,7 +290,7 @@ TEST(robots__handed_back_between_two_redirects_waits_its_delay)
     sim_deliver(&sim);
     assert_true(l->is_open);
     l->hosts[0].needs_robots = false;
-    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, sim.now_ms), 0);
+    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, true, sim.now_ms), 0);
     assert_null(lease_of("http://h1.example"));
     pass(999);
     assert_null(lease_of("http://h1.example"));
