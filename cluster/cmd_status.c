@@ -1,7 +1,9 @@
-/* cmd_status.c - `orb status`: a running crawl on one screen, or its JSON as it is */
+/* cmd_status.c - `orb status`: a running crawl on one screen, or its JSON as it is; of one that has stopped, its books */
 #include "cluster/cmd.h"
 #include "cluster/control_client.h"
+#include "cluster/crawl_read.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -161,23 +163,108 @@ print_status(const char *dir, const json_t *a)
     print_workers(json_object_get(a, "workers"));
 }
 
+/* ---- a crawl that does not run: what frontier.db keeps in each transaction ---- */
+
+static int
+on_books(void *arg, const char *const *names, const struct sql_cell *cells, int n)
+{
+    json_t **books = arg;
+
+    if (cells != NULL && n == 1 && *books == NULL)
+        *books = json_loadb(cells[0].bytes.p, cells[0].bytes.n, 0, NULL);
+    return 0;
+}
+
+static json_t *
+status_of_books(json_t *books)
+{
+    static const char *const by[][2] = {
+        { "done", "done_by_outcome" }, { "failed", "failed_by_reason" }, { "excluded", "excluded_by_reason" },
+    };
+    bool has_more = number(books, "queued") + number(books, "waiting") > 0;
+    json_t *status = json_pack("{s:b,s:s}", "ok", 0, "state", has_more ? "stopped" : "finished");
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(by); i++)
+        json_object_set(status, by[i][1], json_object_get(json_object_get(books, "by"), by[i][0]));
+    json_object_del(books, "by");
+    json_object_set_new(books, "leased", json_integer(0));
+    json_object_set(status, "books", books);
+    return status;
+}
+
+/* NULL: there is nothing to read, and why was said. */
+static json_t *
+status_from_files(const char *dir)
+{
+    static const char query[] = "SELECT value FROM frontier.meta WHERE key = 'books'";
+    json_t *books = NULL, *status = NULL;
+    struct crawl_read c;
+    int err = crawl_read_open(&c, "status", dir, false);
+
+    if (err == 0 && sql_has_frontier(c.sql))
+        err = sql_run(c.sql, SLICE_LITERAL(query), on_books, &books, &c.error);
+    if (c.sql != NULL && err != 0)
+        crawl_read_fail(&c, err);
+    if (json_is_object(books))
+        status = status_of_books(books);
+    json_decref(books);
+    crawl_read_close(&c);
+    return status;
+}
+
+static void
+print_stopped(const char *dir, const json_t *a)
+{
+    printf("crawl       %s: %s\n", dir, json_string_value(json_object_get(a, "state")));
+    print_books(json_object_get(a, "books"));
+    print_counts("done", json_object_get(a, "done_by_outcome"));
+    print_counts("failed", json_object_get(a, "failed_by_reason"));
+    print_counts("excluded", json_object_get(a, "excluded_by_reason"));
+}
+
+static void
+print_json(const json_t *answer)
+{
+    json_dumpf(answer, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+    printf("\n");
+}
+
+/* Nobody listens. Whoever asks whether a crawl runs is told so by the exit code; whoever looks sees where it stands. */
+static int
+status_without_crawl(const struct control_args *args, int why)
+{
+    bool is_stopped = (why == ENOENT || why == ECONNREFUSED) && !crawl_is_running(args->dir)
+                      && crawl_is_here(args->dir);
+    json_t *status = is_stopped ? status_from_files(args->dir) : NULL;
+
+    if (status != NULL && args->is_json)
+        print_json(status);
+    else if (status != NULL)
+        print_stopped(args->dir, status);
+    fflush(stdout);
+    json_decref(status);
+    return control_say_unreachable("status", args->dir, why);
+}
+
 int
 cmd_status(int argc, char **argv)
 {
     static const struct control_command command = {
-        .name = "status", .usage = "[DIR] [--json]", .sentence = "how a running crawl is doing", .has_json = true,
+        .name = "status", .usage = "[DIR] [--json]", .has_json = true,
+        .sentence = "how a crawl is doing; of one that is not running (exit code 1) the books as it left them",
     };
     struct control_args args;
     json_t *answer = NULL;
-    int code = control_parse(&command, argc, argv, &args);
+    int why, code = control_parse(&command, argc, argv, &args);
 
     if (code >= 0)
         return code;
-    code = control_ask("status", args.dir, json_pack("{s:s}", "cmd", "status"), &answer);
-    if (code == EXIT_DONE && args.is_json) {
-        json_dumpf(answer, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-        printf("\n");
-    } else if (code == EXIT_DONE)
+    code = control_try("status", args.dir, json_pack("{s:s}", "cmd", "status"), &answer, &why);
+    if (code == CONTROL_NOBODY)
+        code = status_without_crawl(&args, why);
+    else if (code == EXIT_DONE && args.is_json)
+        print_json(answer);
+    else if (code == EXIT_DONE)
         print_status(args.dir, answer);
     json_decref(answer);
     return code;

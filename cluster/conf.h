@@ -81,7 +81,8 @@ int conf_read_text(struct conf *conf, const char *name, struct slice text, struc
 int conf_set(struct conf *conf, const char *name, const char *value, struct buf *error) ORB_MUST_USE;
 
 /* What one knob cannot see alone: --contact (unless all seeds are on loopback), addresses, header syntax, delays that
- * contradict; reads the --auth files; fills what follows from other knobs (user_agent, ip_delay_ms <= delay_ms). */
+ * contradict; reads the --auth files; fills what follows from other knobs (user_agent; ip_delay_ms <= delay_ms,
+ * connect_timeout_ms <= timeout_ms, retry_delay_ms <= retry_max_ms where the smaller one is the default). */
 int conf_check(struct conf *conf, bool is_loopback_only, struct buf *error) ORB_MUST_USE;
 /* "127.x.y.z", "[::1]", "localhost", "x.localhost": for conf_check()'s argument. */
 bool conf_is_loopback_host(struct slice host);

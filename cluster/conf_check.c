@@ -197,6 +197,18 @@ check_headers(const struct conf *conf, struct buf *error)
     return 0;
 }
 
+/* What nobody gave gives way to what somebody did. */
+static void
+settle_defaults(struct conf *conf)
+{
+    if (conf->origin[CONF_KNOB_ip_delay_ms] == CONF_BY_DEFAULT)
+        conf->ip_delay_ms = ORB_MIN(conf->ip_delay_ms, conf->delay_ms);
+    if (conf->origin[CONF_KNOB_connect_timeout_ms] == CONF_BY_DEFAULT)
+        conf->connect_timeout_ms = ORB_MIN(conf->connect_timeout_ms, conf->timeout_ms);
+    if (conf->origin[CONF_KNOB_retry_delay_ms] == CONF_BY_DEFAULT)
+        conf->retry_delay_ms = ORB_MIN(conf->retry_delay_ms, conf->retry_max_ms);
+}
+
 static int
 check_memory(const struct conf *conf, struct buf *error)
 {
@@ -349,6 +361,7 @@ conf_check(struct conf *conf, bool is_loopback_only, struct buf *error)
     int err;
 
     CHECK_IS(conf, CONF_MAGIC);
+    settle_defaults(conf);
     err = check_utf8(conf, error);
     if (err == 0)
         err = check_contact(conf, is_loopback_only, error);
@@ -364,9 +377,5 @@ conf_check(struct conf *conf, bool is_loopback_only, struct buf *error)
         err = check_relations(conf, error);
     for (size_t i = conf->n_auths; err == 0 && i < conf->auth_files.n; i++)
         err = read_auth(conf, conf->auth_files.items[i], error);
-    if (err != 0)
-        return err;
-    if (conf->origin[CONF_KNOB_ip_delay_ms] == CONF_BY_DEFAULT)
-        conf->ip_delay_ms = ORB_MIN(conf->ip_delay_ms, conf->delay_ms);
-    return settle_user_agent(conf);
+    return err != 0 ? err : settle_user_agent(conf);
 }

@@ -110,7 +110,7 @@ KNOB(BYTES, max_header_bytes, "max-header-bytes", 0, "256K", 1024, 16777216, LIM
 KNOB(BYTES, max_body_bytes, "max-body-bytes", 0, "32M", 1024, 4294967296, LIMITS, 0, "BYTES", "most body bytes received")
 KNOB(BYTES, max_decoded_bytes, "max-decoded-bytes", 0, "64M", 1024, 4294967296, LIMITS, 0, "BYTES",
      "most bytes of a body once unpacked")
-KNOB(MS, connect_timeout_ms, "connect-timeout", 0, "10s", 100, 600000, LIMITS, 0, "TIME", "longest wait for a connection")
+KNOB(MS, connect_timeout_ms, "connect-timeout", 0, "10s", 100, 600000, LIMITS, 0, "TIME", "longest wait for a connection; never more than --timeout unless it is given")
 KNOB(MS, timeout_ms, "timeout", 0, "2m", 1000, 86400000, LIMITS, 0, "TIME", "longest time of one request")
 KNOB(BYTES, low_speed_bytes, "low-speed", 0, "100", 0, 1073741824, LIMITS, 0, "BYTES",
      "bytes per second that a server must send ...")

@@ -21,7 +21,7 @@
 static int
 print_help(const struct control_command *c)
 {
-    printf("orb %s - %s\n\nusage: orb %s %s\n\nDIR is the directory of a running crawl [./orb-crawl].\n", c->name, c->sentence,
+    printf("orb %s - %s\n\nusage: orb %s %s\n\nDIR is the crawl's directory [./orb-crawl].\n", c->name, c->sentence,
            c->name, c->usage);
     return EXIT_DONE;
 }
@@ -83,8 +83,8 @@ control_print_text(const char *text)
 
 /* ---- the connection ---- */
 
-static int
-say_unreachable(const char *command, const char *dir, int why)
+int
+control_say_unreachable(const char *command, const char *dir, int why)
 {
     char escaped[512];
     size_t n = log_escape(escaped, sizeof escaped - 1, slice_str(dir), false);
@@ -211,7 +211,7 @@ control_ask(const char *command, const char *dir, json_t *request, json_t **answ
 {
     int why, code = control_try(command, dir, request, answer, &why);
 
-    return code == CONTROL_NOBODY ? say_unreachable(command, dir, why) : code;
+    return code == CONTROL_NOBODY ? control_say_unreachable(command, dir, why) : code;
 }
 
 int

@@ -39,6 +39,9 @@ int control_ask(const char *command, const char *dir, json_t *request, json_t **
 #define CONTROL_NOBODY (-1)
 int control_try(const char *command, const char *dir, json_t *request, json_t **answer, int *why);
 
+/* What that errno means to a person; EXIT_FAILED. */
+int control_say_unreachable(const char *command, const char *dir, int why);
+
 /* A command that sends {"cmd":name} and prints `done`. */
 int control_simple(const struct control_command *command, int argc, char **argv, const char *done);
 

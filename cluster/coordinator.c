@@ -379,7 +379,7 @@ copy_bytes(int from, int to)
     return 0;
 }
 
-/* Workers read the hosts file again for each new name. A pipe (--hosts-file <(...), /dev/stdin) is read once, here, into
+/* Each worker reads the hosts file when it starts. A pipe (--hosts-file <(...), /dev/stdin) is read once, here, into
  * memory that they inherit. */
 static int
 keep_hosts_file(struct coordinator *c, struct buf *error)
@@ -527,7 +527,7 @@ begin(struct coordinator *c, struct buf *error)
     if (err != 0)
         return err;
     front_stats(c->front, &c->stats);
-    if (c->stats.books.discovered == 0) {
+    if (c->stats.books.discovered == c->stats.books.excluded) {
         if (buf_printf(error, "nothing to crawl: %s", c->seeds_refused > 0 ? "no seed could be taken (see above)"
                                                                             : "give seeds as arguments or with -s FILE") != 0)
             buf_clear(error);
@@ -541,7 +541,7 @@ int
 coordinator_run(struct conf *conf)
 {
     struct coordinator c = {
-        .magic = COORDINATOR_MAGIC, .conf = conf, .dir.lock_fd = -1, .hosts_fd = -1, .started_ms = clock_now_ms(),
+        .magic = COORDINATOR_MAGIC, .conf = conf, .dir.lock_fd = -1, .dir.seeds_fd = -1, .hosts_fd = -1, .started_ms = clock_now_ms(),
     };
     struct buf error;
     int code = EXIT_FAILED, err;

@@ -135,11 +135,11 @@ coordinator_give_back(struct coordinator *c)
         memcpy(&r, rest.p, sizeof r);
         rest = slice_sub(rest, sizeof r, SIZE_MAX);
         if (r.n_urls == 0)
-            front_return(c->front, r.lease_id, r.epoch, NULL, 0, clock_now_ms());
+            front_return(c->front, r.lease_id, r.epoch, NULL, 0, true, clock_now_ms());
         for (; r.n_urls > 0; r.n_urls--) {
             memcpy(&id, rest.p, sizeof id);
             rest = slice_sub(rest, sizeof id, SIZE_MAX);
-            front_return(c->front, r.lease_id, r.epoch, &id, 1, clock_now_ms());
+            front_return(c->front, r.lease_id, r.epoch, &id, 1, false, clock_now_ms()); /* robots.txt comes alone */
         }
     }
     buf_clear(&c->returned);

@@ -332,12 +332,13 @@ on_returned(struct coordinator *c, struct desk *d, struct wire_in *in)
 {
     uint64_t lease_id = wire_get_u64(in), ids[512];
     uint32_t epoch = wire_get_u32(in);
+    bool is_all = wire_get_bool(in);
     unsigned n = 0, sum = 0;
 
     do {
         for (n = 0; n < ORB_N_ELEMENTS(ids) && in->rest.n >= 8; n++)
             ids[n] = wire_get_u64(in);
-        front_return(c->front, lease_id, epoch, ids, n, clock_now_ms());
+        front_return(c->front, lease_id, epoch, ids, n, is_all && in->rest.n < 8, clock_now_ms());
         sum += n;
     } while (in->rest.n >= 8);
     if (!wire_at_end(in)) {

@@ -83,7 +83,7 @@ seed_offer(struct coordinator *c, struct slice text, bool is_wanted, struct buf 
     struct front_link link = { .kind = LINK_SEED, .is_seed = true, .is_wanted = is_wanted };
     enum front_verdict verdict = FRONT_ERROR;
     struct url u;
-    bool is_wider;
+    bool is_wider, is_known;
     int err;
 
     buf_clear(why);
@@ -105,9 +105,12 @@ seed_offer(struct coordinator *c, struct slice text, bool is_wanted, struct buf 
     if (front_report_begin(c->front, 0, 0) != 0)
         goto done;
     verdict = front_offer(c->front, &link);
-    if (front_report_end(c->front, clock_now_ms(), clock_wall_ms()) != 0)
+    /* Before the journal has it: one that is known there, but not in the file, would lose its scope at the next start. One
+     * that a power cut has taken from the file alone is SEEN, and is_wider. */
+    is_known = verdict != FRONT_NEW && !(is_wider && (verdict == FRONT_AGAIN || verdict == FRONT_SEEN));
+    if (!is_known && crawldir_add_seed(&c->dir, link.url) != 0)
         verdict = FRONT_ERROR;
-    if ((verdict == FRONT_NEW || (verdict == FRONT_AGAIN && is_wider)) && crawldir_add_seed(&c->dir, link.url) != 0)
+    if (front_report_end(c->front, clock_now_ms(), clock_wall_ms()) != 0)
         verdict = FRONT_ERROR;
     if (verdict == FRONT_EXCLUDED && say(why, "is excluded by the crawl's own rules (--exclude, --include, traps)") != 0)
         buf_clear(why);

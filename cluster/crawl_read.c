@@ -56,8 +56,7 @@ crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool
     struct sql_conf conf = { .dir = dir, .may_write = may_write, .outcome_name = name_of_outcome, .kind_name = name_of_kind,
                              .key = key_of, .arg = c };
     static const unsigned char not_secret[FINGERPRINT_KEY_BYTES];
-    struct stat st;
-    char pages[4096];
+    char rules[4096];
     int err;
 
     *c = (struct crawl_read){ .command = command, .dir = dir };
@@ -65,8 +64,7 @@ crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool
     url_init(&c->url, MEM_DEFAULT);
     buf_init(&c->key, MEM_DEFAULT, 4 * URL_MAX_BYTES);
     buf_init(&c->error, MEM_DEFAULT, 64 * 1024);
-    snprintf(pages, sizeof pages, "%s/pages/pages.db", dir);
-    if (stat(pages, &st) != 0) {
+    if (!crawl_is_here(dir)) {
         fprintf(stderr, "orb %s: %s: there is no crawl here (no pages/pages.db); name the folder that `orb crawl -o` was given\n",
                 command, dir);
         return ORB_ENOTFOUND;
@@ -76,8 +74,8 @@ crawl_read_open(struct crawl_read *c, const char *command, const char *dir, bool
         crawl_read_fail(c, err);
         return err;
     }
-    snprintf(pages, sizeof pages, "%s/coordinator/" CRAWLDIR_KEY_RULES, dir);
-    return access(pages, R_OK) == 0 ? crawl_read_key_rules(c, pages) : 0;
+    snprintf(rules, sizeof rules, "%s/coordinator/" CRAWLDIR_KEY_RULES, dir);
+    return access(rules, R_OK) == 0 ? crawl_read_key_rules(c, rules) : 0;
 }
 
 int
@@ -112,6 +110,15 @@ crawl_read_close(struct crawl_read *c)
     url_fini(&c->url);
     buf_fini(&c->key);
     buf_fini(&c->error);
+}
+
+bool
+crawl_is_here(const char *dir)
+{
+    struct stat st;
+    char path[4096];
+
+    return snprintf(path, sizeof path, "%s/pages/pages.db", dir) < (int)sizeof path && stat(path, &st) == 0;
 }
 
 bool

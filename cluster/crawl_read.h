@@ -25,6 +25,7 @@ int crawl_read_key_rules(struct crawl_read *c, const char *file);
 void crawl_read_close(struct crawl_read *c);
 /* Says "orb COMMAND: DIR: what c->error holds, or the code's phrase" and returns EXIT_FAILED. */
 int crawl_read_fail(struct crawl_read *c, int err);
+bool crawl_is_here(const char *dir); /* there is a pages.db to open */
 bool crawl_is_running(const char *dir); /* somebody holds DIR/coordinator/lock */
 
 /* Text from the web for a terminal or a TSV file: control characters become escapes, bad UTF-8 U+FFFD. */

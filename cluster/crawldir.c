@@ -165,7 +165,7 @@ crawldir_open(struct crawldir *d, const char *path, struct buf *error)
 {
     int err = ORB_ENOMEM;
 
-    *d = (struct crawldir){ .lock_fd = -1 };
+    *d = (struct crawldir){ .lock_fd = -1, .seeds_fd = -1 };
     d->path = mem_strdup(MEM_DEFAULT, path);
     if (d->path == NULL)
         goto fail;
@@ -195,7 +195,9 @@ crawldir_close(struct crawldir *d)
 {
     if (d->lock_fd >= 0)
         close(d->lock_fd);
-    d->lock_fd = -1;
+    if (d->seeds_fd >= 0)
+        close(d->seeds_fd);
+    d->lock_fd = d->seeds_fd = -1;
     MEM_FREE(MEM_DEFAULT, &d->path);
     MEM_FREE(MEM_DEFAULT, &d->coordinator_path);
 }
@@ -222,37 +224,65 @@ crawldir_read_seeds(const struct crawldir *d, struct buf *out)
     return err;
 }
 
+/* What follows the last newline is half a seed, left by a power cut: another one would be glued to it. */
+static int
+cut_half_line(int fd)
+{
+    char last[4096]; /* longer than any seed */
+    off_t size = lseek(fd, 0, SEEK_END), from = size > (off_t)sizeof last ? size - (off_t)sizeof last : 0;
+    ssize_t n = size < 0 ? -1 : pread(fd, last, sizeof last, from), kept = n;
+
+    while (kept > 0 && last[kept - 1] != '\n')
+        kept--;
+    return n < 0 || (kept < n && ftruncate(fd, from + kept) != 0) ? orb_error_from_errno(errno) : 0;
+}
+
+/* Once: opening it for each of a million seeds takes longer than all the rest. */
+static int
+open_seeds(struct crawldir *d)
+{
+    char *path = path_of(d, "coordinator/seeds");
+    int fd, err;
+
+    if (path == NULL)
+        return ORB_ENOMEM;
+    fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    mem_free(MEM_DEFAULT, path);
+    if (fd < 0)
+        return orb_error_from_errno(errno);
+    err = cut_half_line(fd);
+    if (err != 0)
+        close(fd);
+    else
+        d->seeds_fd = fd;
+    return err;
+}
+
 /* Or nothing: half a seed would be another one. */
 static int
 write_whole(int fd, struct slice line)
 {
-    off_t before = lseek(fd, 0, SEEK_END);
     ssize_t n = write(fd, line.p, line.n);
     int err = n < 0 ? orb_error_from_errno(errno) : (size_t)n < line.n ? ORB_EFULL : 0;
+    off_t after = n > 0 && err != 0 ? lseek(fd, 0, SEEK_CUR) : -1;
 
-    if (n > 0 && err != 0 && before >= 0 && ftruncate(fd, before) != 0)
+    if (after >= n && ftruncate(fd, after - n) != 0)
         err = orb_error_from_errno(errno);
     return err;
 }
 
 int
-crawldir_add_seed(const struct crawldir *d, struct slice url)
+crawldir_add_seed(struct crawldir *d, struct slice url)
 {
-    char *path = path_of(d, "coordinator/seeds");
     struct buf line;
-    int fd, err;
+    int err = d->seeds_fd >= 0 ? 0 : open_seeds(d);
 
-    if (path == NULL)
-        return ORB_ENOMEM;
+    if (err != 0)
+        return err;
     buf_init(&line, MEM_DEFAULT, BUF_NO_CEILING);
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    mem_free(MEM_DEFAULT, path);
-    if (fd < 0)
-        return orb_error_from_errno(errno);
     err = buf_printf(&line, SLICE_FMT "\n", SLICE_ARG(url));
     if (err == 0)
-        err = write_whole(fd, buf_slice(&line));
-    close(fd);
+        err = write_whole(d->seeds_fd, buf_slice(&line));
     buf_fini(&line);
     return err;
 }

@@ -7,6 +7,8 @@
  * One living generation (8): the lock is flock'ed by the coordinator and inherited by its workers, so that it lasts until
  * the last of them is gone. A new coordinator waits 10 s for it before it reads, cuts or writes anything.
  *
+ * A process that is killed leaves whole seeds; the half of one that a power cut leaves is dropped before the next is added.
+ *
  * Errors     a negative code, and one sentence in `error`: what, where, what to do.
  */
 #ifndef ORB_CLUSTER_CRAWLDIR_H
@@ -22,6 +24,7 @@ struct crawldir {
     char *path;             /* as given */
     char *coordinator_path; /* DIR/coordinator */
     int lock_fd;
+    int seeds_fd;           /* of the first crawldir_add_seed() on; -1 = not open */
     bool is_new;            /* nothing was there */
 };
 
@@ -31,7 +34,7 @@ void crawldir_close(struct crawldir *d);
 
 /* The seeds that the crawl knows, one a line (with what their redirects added to the scope); empty when new. */
 int crawldir_read_seeds(const struct crawldir *d, struct buf *out) ORB_MUST_USE;
-int crawldir_add_seed(const struct crawldir *d, struct slice url) ORB_MUST_USE;
+int crawldir_add_seed(struct crawldir *d, struct slice url) ORB_MUST_USE;
 
 /* What a crawl keeps of its settings, in DIR/coordinator/NAME: read whole (ORB_ENOTFOUND), written whole or not at all. */
 int crawldir_read_note(const struct crawldir *d, const char *name, struct buf *out) ORB_MUST_USE;

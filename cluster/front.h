@@ -109,7 +109,8 @@ struct front_host_news { /* what a report says of a host */
     struct slice robots_url;  /* canonical: robots.txt redirects to this URL of another authority, and is to be asked for there, in a
                                * lease of that one; the other robots_* mean nothing then. Empty = no such redirect */
     uint8_t robots_hops;      /* ... with this redirect, 1 .. FRONT_ROBOTS_HOPS */
-    enum outcome robots_outcome; /* OK, or why there is none (DNS_..., CONNECT_..., SERVER_ERROR): the host waits and tries again */
+    enum outcome robots_outcome; /* OK, or why there is none (DNS_..., CONNECT_..., SERVER_ERROR): the host waits and tries again;
+                                  * NOT_STARTED: asked, but handed back between two redirects */
 };
 
 struct front_result { /* the outcome of one URL */
@@ -190,8 +191,10 @@ void front_report_abort(struct front *f);
 /* Leases one group's window to a slot: on_lease follows (possibly at once). Returns whether one was found. */
 bool front_lease(struct front *f, unsigned slot, uint64_t now_ms);
 bool front_is_congested(const struct front *f);
-/* The worker hands back what it has not started; the lease ends when nothing is outstanding. */
-int front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t *url_ids, unsigned n, uint64_t now_ms);
+/* The worker hands back what it has not started; the lease ends when nothing is outstanding. is_all: nor is a robots.txt; the
+ * worker has nothing of this lease under way. */
+int front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t *url_ids, unsigned n, bool is_all,
+                 uint64_t now_ms);
 /* No more top-ups for this lease (drain, pause): it ends when its reports are in. */
 void front_stop_topup(struct front *f, uint64_t lease_id);
 /* The slot's process is confirmed dead: all its leases return; each of their hosts waits a full delay from now. suspects:

@@ -399,11 +399,20 @@ forget_robots(struct front_host_news *n)
     n->robots_body = SLICE_NONE;
 }
 
-/* What an errand's host says of robots.txt is not about itself, nor is a redirect any robots.txt yet. */
+/* robots.txt was a request too. */
+static void
+note_request(struct front *f, struct lease *l, struct lease_host *lh)
+{
+    lh->last_end_ms = l->ip_last_end_ms = f->now_ms;
+}
+
+/* What an errand's host says of robots.txt is not about itself, nor is a redirect any robots.txt yet. NOT_STARTED: it was
+ * handed back between two redirects. */
 static int
 apply_news(struct front *f, struct lease *l, struct front_host_news *n)
 {
     struct lease_host *lh = &l->hosts[find_host(l, n->host_id)];
+    bool was_asked = lh->needs_robots && n->has_robots && n->robots_outcome == OUTCOME_NOT_STARTED;
     bool is_awaited = lh->needs_robots && n->robots_outcome != OUTCOME_NOT_STARTED
                       && (n->has_robots || n->robots_outcome != OUTCOME_NONE);
     int err = 0;
@@ -415,12 +424,14 @@ apply_news(struct front *f, struct lease *l, struct front_host_news *n)
         lh->is_apart |= is_awaited;
         forget_robots(n);
     }
+    if (was_asked) /* no failure either */
+        forget_robots(n);
     if (err == 0)
         err = put_news(f, lh, n);
-    if (err == 0 && is_awaited) {
+    if (err == 0 && is_awaited)
         lh->needs_robots = false;
-        lh->last_end_ms = l->ip_last_end_ms = f->now_ms; /* robots.txt was a request too */
-    }
+    if (err == 0 && (is_awaited || was_asked))
+        note_request(f, l, lh);
     return err;
 }
 

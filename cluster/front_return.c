@@ -17,7 +17,8 @@ find_lease(struct front *f, uint64_t lease_id, uint32_t epoch)
 }
 
 int
-front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t *url_ids, unsigned n, uint64_t now_ms)
+front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t *url_ids, unsigned n, bool is_all,
+             uint64_t now_ms)
 {
     struct lease *l = find_lease(f, lease_id, epoch);
 
@@ -32,9 +33,8 @@ front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t 
                 front_give_back(f, l, i);
                 break;
             }
-    if (l->is_sent) /* nothing of robots.txt was started either, or its report would have come first */
-        for (unsigned i = 0; i < l->n_hosts && l->n_urls == 0; i++)
-            l->hosts[i].needs_robots = false;
+    for (unsigned i = 0; i < l->n_hosts && is_all && l->is_sent; i++) /* what was begun of robots.txt has been reported */
+        l->hosts[i].needs_robots = false;
     journal_publish(f->journal);
     front_lease_settle(f, l);
     return 0;

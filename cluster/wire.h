@@ -8,7 +8,7 @@
  *   CONF...  settings as JSON, in parts              READY
  *   LEASE, HOST, ROBOTS..., URLS..., LEASE_END       REPORT, (HOST_NEWS, ROBOTS..., RESULT, LINKS...)..., REPORT_END
  *   LEASE_OVER nothing of it is outstanding any more
- *   TAKE_BACK  hand unstarted URLs back              RETURNED
+ *   TAKE_BACK  hand unstarted URLs back              RETURNED  u8 is nothing under way, url_ids
  *   DRAIN      finish what is in flight, then exit   PONG
  *   PING                                             TROUBLE  (disk full, ...), LOG  u8 level, text
  *   HEAP       id, question (heap.h)                 HEAP_ANSWER...  id, is it the last part, is it an answer, bytes

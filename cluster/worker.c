@@ -9,6 +9,7 @@
  */
 #include "cluster/worker_internal.h"
 
+#include "cluster/batch.h"
 #include "cluster/clock.h"
 #include "cluster/cmd.h"
 #include "cluster/libraries.h"
@@ -32,6 +33,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define HOSTS_MAX_BYTES (1u << 30)
 #define CONF_MAX_BYTES (16u << 20)
 #define UNSENT_MAX_BYTES (256u << 20)
 
@@ -78,12 +80,32 @@ worker_has_room(const struct worker *w)
 
 /* ---- set up ------------------------------------------------------------------------------------------------------- */
 
+/* Once: names are looked up in memory. One that cannot be read is an empty one. */
+static void
+read_hosts(struct worker *w)
+{
+    const char *path = w->conf.hosts_file != NULL ? w->conf.hosts_file : "/etc/hosts";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    buf_init(&w->hosts_text, MEM_CACHE, HOSTS_MAX_BYTES);
+    if (fd < 0 || batch_read_all(&w->hosts_text, fd) != 0) {
+        if (w->conf.hosts_file != NULL)
+            log_warning("%s cannot be read: names are asked of the name servers only", path);
+        buf_clear(&w->hosts_text);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 static void
 open_network(struct worker *w)
 {
     const struct conf *c = &w->conf;
-    struct dns_conf dns = { .servers = c->dns_servers, .hosts_file = c->hosts_file, .timeout_ms = 5000, .tries = 3 };
 
+    read_hosts(w);
+    w->dns_conf = (struct dns_conf){
+        .servers = c->dns_servers, .hosts = buf_slice(&w->hosts_text), .timeout_ms = 5000, .tries = 3,
+    };
     guard_init(&w->guard);
     for (size_t i = 0; i < c->allow_private.n; i++)
         if (guard_allow(&w->guard, slice_str(c->allow_private.items[i])) != 0)
@@ -102,13 +124,14 @@ open_network(struct worker *w)
         .user_agent = c->user_agent,
         .headers = c->headers.n > 0 ? (const char *const *)c->headers.items : NULL,
         .proxy = c->proxy,
+        .dns = &w->dns_conf,
         .ca_file = c->ca_file,
         .max_connections = (unsigned)c->concurrency * 2,
         .max_per_host = (unsigned)c->per_host,
         .is_insecure = c->is_insecure,
         .is_http2 = c->use_http2,
     };
-    if (dns_new(&w->dns, w->loop, &dns) != 0)
+    if (dns_new(&w->dns, w->loop, &w->dns_conf) != 0)
         worker_die(w, "the resolver could not be set up", ORB_ENOMEM);
     job_type.lifetime_ms = (uint32_t)ORB_MIN(c->timeout_ms + JOB_LIFETIME_MS, (uint64_t)UINT32_MAX);
     if (mux_new(&w->mux, w->loop, &w->mux_conf) != 0)
@@ -399,6 +422,7 @@ worker_close(struct worker *w)
     dns_free(&w->dns);
     worker_remove_roots(w);
     cache_free(&w->cache);
+    buf_fini(&w->hosts_text);
     parsed_fini(&w->parsed);
     parse_fini();
     decode_release();

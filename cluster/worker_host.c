@@ -197,6 +197,7 @@ host_ask_robots(struct whost *h)
     };
 
     h->state = WHOST_ROBOTS;
+    h->has_asked_robots = true;
     pace_on_start(h, worker_now_ms(w));
     if (fetch_start(w->mux, &request, on_robots, h, &h->fetch) != 0) {
         pace_on_end(h, worker_now_ms(w));

@@ -83,6 +83,7 @@ struct whost { /* one host of a lease: a reference from there, one from each of 
     struct buf robots_body;    /* arriving from the coordinator, or fetched */
     struct robots *robots;
     unsigned robots_hops;
+    bool has_asked_robots;     /* in this lease; with needs_robots and no fetch: it redirects, and the delay runs */
     struct url robots_url;     /* where the next robots request goes: changes with redirects */
     struct dns_answer addresses;
     uint64_t addresses_until_ms;
@@ -117,6 +118,7 @@ struct wlease {
     unsigned n_ready, n_in_flight, n_unreported;
     unsigned n_hosts_in_flight; /* hosts with a request on the wire */
     bool is_over;              /* the coordinator has ended it */
+    bool owes_return;          /* it was handed back while something was under way: once that is over, say that nothing is left */
     bool is_dirty;             /* something changed since it was pumped */
     uint64_t next_ms;          /* nothing of it may start before; UINT64_MAX: only after something else happens */
 };
@@ -161,6 +163,8 @@ struct worker {
     struct guard guard;
     struct mux_conf mux_conf;
     struct mux *mux;
+    struct buf hosts_text;     /* the hosts file; borrowed by dns */
+    struct dns_conf dns_conf;
     struct dns *dns;
     struct store *store;
     struct parsed parsed;      /* of the page at hand */

@@ -51,6 +51,8 @@ lease_has_busy_host(const struct wlease *l)
     return false;
 }
 
+static void say_all_returned(struct wlease *l);
+
 static bool
 is_empty(const struct wlease *l)
 {
@@ -65,6 +67,7 @@ worker_sweep_leases(struct worker *w)
     LIST_EACH_SAFE (node, &w->leases) {
         struct wlease *l = LIST_ELEMENT(node, struct wlease, node);
 
+        say_all_returned(l);
         if (l->is_over && is_empty(l))
             lease_free(l);
     }
@@ -191,6 +194,7 @@ on_host(struct worker *w, struct wire_in *in)
     h->delay_ms = whole_ms(delay_ms);
     if (needs_robots && !h->needs_robots && h->fetch == NULL) {
         h->needs_robots = true;
+        h->has_asked_robots = false;
         h->state = WHOST_NEEDS_NAME;
         h->robots_hops = robots_hops;
         if (robots_hops > 0 && url_parse(&h->robots_url, robots_url, NULL) != 0)
@@ -296,6 +300,28 @@ begin_returned(struct worker *w, struct wire_out *out, struct wlease *l)
     wire_begin(out, &w->frame, WIRE_RETURNED);
     wire_u64(out, l->lease_id);
     wire_u32(out, l->epoch);
+    wire_u8(out, is_empty(l));
+}
+
+/* Not asked, or between two redirects of it. */
+static bool
+awaits_robots_turn(const struct whost *h)
+{
+    return h->needs_robots && h->fetch == NULL && !h->is_resolving;
+}
+
+/* Once nothing is under way any more: until then the coordinator cannot tell a robots.txt that was never begun from one
+ * that comes. */
+static void
+say_all_returned(struct wlease *l)
+{
+    struct wire_out out;
+
+    if (!l->owes_return || l->is_over || !is_empty(l))
+        return;
+    l->owes_return = false;
+    begin_returned(l->worker, &out, l);
+    worker_send(l->worker, &out);
 }
 
 static void
@@ -304,6 +330,11 @@ give_back(struct wlease *l)
     struct worker *w = l->worker;
     struct wire_out out;
 
+    LIST_EACH (node, &l->hosts) { /* the delay runs: whoever begins with it again must know */
+        struct whost *h = LIST_ELEMENT(node, struct whost, node);
+        if (awaits_robots_turn(h) && h->has_asked_robots)
+            worker_report_host(h, OUTCOME_NOT_STARTED, 0);
+    }
     begin_returned(w, &out, l);
     LIST_EACH (node, &l->hosts) {
         struct whost *h = LIST_ELEMENT(node, struct whost, node);
@@ -319,10 +350,12 @@ give_back(struct wlease *l)
             mem_free(MEM_HOST, u);
             l->n_ready--;
         }
-        if (h->needs_robots && h->fetch == NULL && !h->is_resolving)
-            h->needs_robots = false; /* never begun: the coordinator leases it again */
+        if (awaits_robots_turn(h))
+            h->needs_robots = false; /* the coordinator leases it again, from its beginning */
     }
-    worker_send(w, &out); /* an empty one as well: it says that nothing is left to hand back */
+    worker_send(w, &out);
+    l->owes_return = true;
+    say_all_returned(l);
 }
 
 void

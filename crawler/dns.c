@@ -302,7 +302,8 @@ dns_new(struct dns **out, struct ev_loop *loop, const struct dns_conf *conf)
     d->magic = DNS_MAGIC;
     d->loop = loop;
     d->conf = *conf;
-    d->conf.servers = d->conf.hosts_file = NULL;
+    d->conf.servers = NULL;
+    d->conf.hosts = SLICE_NONE;
     dns_cache_init(&d->cache, DNS_MAX_CACHED);
     map_init(&d->flights, MEM_CACHE);
     list_init(&d->waiting);

@@ -17,6 +17,7 @@
 
 #include "crawler/outcome.h"
 #include "pool/check.h"
+#include "pool/slice.h"
 
 #define DNS_MAX_ADDRESSES 16
 #define DNS_MAX_CACHED 4096
@@ -35,7 +36,7 @@ typedef void dns_done_fn(void *arg, const struct dns_answer *answer);
 
 struct dns_conf {
     const char *servers;       /* "127.0.0.1:5353,[::1]:53"; NULL = /etc/resolv.conf */
-    const char *hosts_file;    /* NULL = /etc/hosts; looked at first; read again for each new name; one per process */
+    struct slice hosts;        /* a hosts file's text, looked at first; BORROWED until dns_free() */
     unsigned timeout_ms, tries; /* of the first try, doubled by each further one; 0 = 2,000 ms, 3 tries */
     unsigned min_ttl_s, max_ttl_s; /* 0 = 30 s, 1 day */
     unsigned failure_ttl_s, no_such_host_ttl_s; /* 0 = 60 s, 300 s */

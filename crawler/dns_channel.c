@@ -15,6 +15,7 @@
 #include <ev.h>
 #include <stdlib.h>
 
+#include "crawler/dns_hosts.h"
 #include "pool/error.h"
 #include "pool/list.h"
 #include "pool/mem_hooks.h"
@@ -57,11 +58,12 @@ struct watched_socket {
 struct dns_channel {
     uint32_t magic;
     struct ev_loop *loop;
-    ares_channel hosts, servers;
+    struct dns_hosts *hosts;
+    ares_channel servers;
     struct ev_timer timer;
     struct list asks;
     unsigned n_asks, n_strays;
-    bool has_hosts_file, is_closing;
+    bool is_closing;
     struct watched_socket sockets[MAX_SOCKETS];
 };
 
@@ -316,36 +318,11 @@ ask_new(struct dns_channel *c, dns_reply_fn *reply, void *arg)
     return a;
 }
 
-/* ---- the hosts file ---- */
-
-static void
-on_hosts(void *arg, int status, int n_timeouts, struct ares_addrinfo *list)
-{
-    struct dns_found *found = arg;
-
-    if (status != ARES_SUCCESS)
-        return;
-    for (const struct ares_addrinfo_node *n = list->nodes; n != NULL; n = n->ai_next) {
-        const void *a = n->ai_addr;
-        if (n->ai_family == AF_INET)
-            dns_found_add(found, &((const struct sockaddr_in *)a)->sin_addr, false);
-        else if (n->ai_family == AF_INET6)
-            dns_found_add(found, &((const struct sockaddr_in6 *)a)->sin6_addr, true);
-    }
-    ares_freeaddrinfo(list);
-}
-
-/* Calls back before it returns: this channel asks nobody. */
 static bool
-hosts_find(struct dns_channel *c, const char *name, struct dns_found *found)
+hosts_find(const struct dns_channel *c, const char *name, struct dns_found *found)
 {
-    struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC };
-
-    if (c->has_hosts_file)
-        hints.ai_flags |= ARES_AI_ENVHOSTS;
     *found = (struct dns_found){ .outcome = OUTCOME_OK, .ttl_s = HOSTS_TTL_S };
-    ares_getaddrinfo(c->hosts, name, NULL, &hints, on_hosts, found);
-    return found->n > 0;
+    return dns_hosts_find(c->hosts, slice_str(name), found);
 }
 
 void
@@ -390,9 +367,9 @@ error_of_status(int status)
 
 /* No search list, no sort list, no aliases, whatever resolv.conf and the environment say. */
 static int
-open_one(ares_channel *out, struct dns_channel *c, const struct dns_conf *conf, const char *lookups)
+open_servers(struct dns_channel *c, const struct dns_conf *conf)
 {
-    char which[2] = { lookups[0], '\0' };
+    char which[] = "b"; /* no hosts file: that is dns_hosts.c */
     struct ares_options options = {
         .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
         .timeout = (int)(conf->timeout_ms == 0 ? DEFAULT_TIMEOUT_MS : ORB_MIN(conf->timeout_ms, 600000u)),
@@ -404,7 +381,7 @@ open_one(ares_channel *out, struct dns_channel *c, const struct dns_conf *conf, 
         .sock_state_cb_data = c,
     };
 
-    return error_of_status(ares_init_options(out, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES
+    return error_of_status(ares_init_options(&c->servers, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES
                                                                 | ARES_OPT_NDOTS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS
                                                                 | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB));
 }
@@ -435,18 +412,13 @@ dns_channel_open(struct dns_channel **out, struct ev_loop *loop, const struct dn
     sockets_init(c);
     ev_timer_init(&c->timer, on_timer, 0., 0.);
     c->timer.data = c;
-    err = open_one(&c->hosts, c, conf, "f");
+    err = dns_hosts_new(&c->hosts, conf->hosts);
     if (err == 0)
-        err = open_one(&c->servers, c, conf, "b");
+        err = open_servers(c, conf);
     if (err == 0 && conf->servers != NULL)
         err = error_of_status(ares_set_servers_ports_csv(c->servers, conf->servers));
     if (err != 0)
         goto fail;
-    c->has_hosts_file = conf->hosts_file != NULL;
-    if (c->has_hosts_file && setenv("CARES_HOSTS", conf->hosts_file, 1) != 0) { /* the only way c-ares 1.18 has */
-        err = ORB_ENOMEM;
-        goto fail;
-    }
     *out = c;
     return 0;
 fail:
@@ -465,8 +437,7 @@ dns_channel_close(struct dns_channel **channel)
     c->is_closing = true;
     if (c->servers != NULL)
         ares_destroy(c->servers);
-    if (c->hosts != NULL)
-        ares_destroy(c->hosts);
+    dns_hosts_free(&c->hosts);
     CHECK(c->magic == 0 || list_is_empty(&c->asks));
     if (c->loop != NULL)
         ev_timer_stop(c->loop, &c->timer);

@@ -1,7 +1,7 @@
 /* dns_channel.h - inside dns.c: one question to the hosts file and the name servers, one reply
  *
- * Two c-ares channels: one reads the hosts file and never opens a socket, the other asks for A and AAAA. (c-ares 1.18
- * would do both by ares_getaddrinfo(), but calls back twice when it is destroyed between the two answers.)
+ * c-ares is only asked for A and AAAA, one by one: ares_getaddrinfo() 1.18 reads the hosts file again for each name, and
+ * calls back twice when it is destroyed between the two answers.
  *
  * Errors     reply() is called exactly once per question, perhaps before dns_channel_ask() returns, at the latest from
  *            dns_channel_close() (OUTCOME_NOT_STARTED).

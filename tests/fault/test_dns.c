@@ -43,15 +43,13 @@ TEST(dns__survives_any_failed_allocation_of_ours)
 {
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
     struct dns_server server;
-    char hosts[128];
+    struct slice hosts = SLICE_LITERAL("10.0.0.1 other.example\n");
 
-    snprintf(hosts, sizeof hosts, "%s/hosts", scratch_dir());
-    write_file(hosts, "", 0);
     dns_server_start(&server, loop);
     assert_int_equal(dns_library_init(), 0);
-    live(loop, &(struct dns_conf){ .servers = server.address, .hosts_file = hosts, .timeout_ms = 200, .tries = 1 });
+    live(loop, &(struct dns_conf){ .servers = server.address, .hosts = hosts, .timeout_ms = 200, .tries = 1 });
     FAULT_SWEEP (nth)
-        live(loop, &(struct dns_conf){ .servers = server.address, .hosts_file = hosts, .timeout_ms = 200, .tries = 1 });
+        live(loop, &(struct dns_conf){ .servers = server.address, .hosts = hosts, .timeout_ms = 200, .tries = 1 });
     dns_server_stop(&server);
     ev_loop_destroy(loop);
 }
@@ -61,16 +59,14 @@ TEST(dns__survives_any_failed_allocation_of_the_librarys)
 {
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
     struct dns_server server;
-    char hosts[128];
+    struct slice hosts = SLICE_LITERAL("10.0.0.1 other.example\n");
     uint64_t nth = 0;
 
-    snprintf(hosts, sizeof hosts, "%s/hosts", scratch_dir());
-    write_file(hosts, "10.0.0.1 other.example\n", 23);
     dns_server_start(&server, loop);
     assert_int_equal(dns_library_init(), 0);
     do {
         mem_fail_nth(++nth, false, true);
-        live(loop, &(struct dns_conf){ .servers = server.address, .hosts_file = hosts, .timeout_ms = 100, .tries = 1 });
+        live(loop, &(struct dns_conf){ .servers = server.address, .hosts = hosts, .timeout_ms = 100, .tries = 1 });
     } while (mem_fail_nth(0, false, false) >= nth);
     assert_true(nth > 30);
     dns_server_stop(&server);

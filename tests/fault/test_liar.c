@@ -501,12 +501,14 @@ lie_foreign_returns(void)
     begin(WIRE_RETURNED);
     wire_u64(&out, held.lease_id);
     wire_u32(&out, held.epoch);
+    wire_u8(&out, 0);
     for (uint64_t i = 0; i < 5000; i++)
         wire_u64(&out, 1000 + i);
     say();
     begin(WIRE_RETURNED);
     wire_u64(&out, held.lease_id);
     wire_u32(&out, held.epoch);
+    wire_u8(&out, 1);
     wire_u32(&out, 1); /* half an id */
     say();
     wait_for_end();

@@ -99,7 +99,7 @@ front_report_abort(struct front *f)
 }
 
 int
-front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t *url_ids, unsigned n, uint64_t now_ms)
+front_return(struct front *f, uint64_t lease_id, uint32_t epoch, const uint64_t *url_ids, unsigned n, bool is_all, uint64_t now_ms)
 {
     CHECK(!is_in_report && !is_killed);
     (void)touch(slice_of(url_ids, n * sizeof *url_ids));

@@ -31,6 +31,11 @@ try:
     check("in use" in second.stderr, "a second coordinator is not refused clearly: " + second.stderr)
     orb("stop", d)
     check(p.wait(40) == 3, "orb stop should end with exit code 3")
+    stopped = orb("status", d, "--json", want=1)
+    check("no crawl is running" in stopped.stderr, "orb status does not say that the crawl is stopped: " + stopped.stderr)
+    b, state = json.loads(stopped.stdout)["books"], json.loads(stopped.stdout)["state"]
+    check(state == "stopped" and b["queued"] > 0, f"orb status of a stopped crawl: {stopped.stdout}")
+    check(b["discovered"] == sum(v for k, v in b.items() if k != "discovered"), f"the books do not balance: {b}")
     audit(d)
     crawl(d, "--delay", "1ms", "--ip-delay", "0", web.origin(0) + "/", timeout=60)
     asked = [(a, q) for _, a, q, *_ in web.log() if q != "/robots.txt"]

@@ -183,7 +183,8 @@ try:
     check(took < 5, f"the second SIGINT took {took:.1f} s")
     took = signalled(d("both"), signal.SIGTERM, signal.SIGINT, seeds=[pit.origin()], within=8)
     signalled(d("now"), lambda: orb("stop", "--now", d("now")), seeds=[pit.origin()], within=8)
-    case(1, "no crawl is running", "status", good)
+    r = case(1, "no crawl is running", "status", good)
+    check("finished" in r.stdout and " done + " in r.stdout, f"orb status of a crawl that is over shows no books:\n{r.stdout}")
     print(f"RESULT: {n_cases} cases, stopped at once within {took:.1f} s")
 finally:
     web.close()

@@ -275,6 +275,20 @@ TEST(conf_check__ip_delay_follows_delay_unless_it_is_given)
     end();
 }
 
+TEST(conf_check__a_default_gives_way_to_what_is_given)
+{
+    begin();
+    assert_int_equal(parse("--timeout 5s --retry-max 3s"), 0);
+    assert_int_equal(conf_check(&conf, true, &error), 0);
+    assert_int_equal(conf.connect_timeout_ms, 5000);
+    assert_int_equal(conf.retry_delay_ms, 3000);
+    end();
+    begin();
+    assert_int_equal(parse("--timeout 5s --connect-timeout 6s"), 0);
+    assert_int_equal(conf_check(&conf, true, &error), ORB_EINVAL);
+    end();
+}
+
 TEST(conf_check__auth_files_become_headers_and_sections_name_them)
 {
     char basic[128], bearer[128], text[512];
@@ -399,6 +413,7 @@ TESTS(T(conf__defaults_are_those_of_the_table), T(conf_parse_argv__reads_every_k
       T(conf_read_text__names_file_line_and_key), T(conf_parse_argv__the_command_line_wins_over_the_file_and_lists_add_up),
       T(conf_check__wants_a_contact_unless_all_is_loopback), T(conf_is_loopback_host__knows_names_and_addresses),
       T(conf_check__finds_what_contradicts), T(conf_check__ip_delay_follows_delay_unless_it_is_given),
+      T(conf_check__a_default_gives_way_to_what_is_given),
       T(conf_check__auth_files_become_headers_and_sections_name_them), T(conf_json__round_trip_keeps_every_value),
       T(conf_from_json__refuses_what_is_no_settings), T(conf_help__names_every_knob_and_fits_the_terminal),
       T(knob_print__is_read_back_as_the_same_number))

@@ -31,6 +31,26 @@ TEST(crawldir__makes_its_folders_and_remembers_seeds)
     buf_fini(&error);
 }
 
+TEST(crawldir__half_a_seed_does_not_spoil_the_next)
+{
+    struct crawldir d;
+    struct buf error, seeds;
+    char path[256], file[300];
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    buf_init(&seeds, MEM_DEFAULT, 4096);
+    snprintf(path, sizeof path, "%s/crawl", scratch_dir());
+    snprintf(file, sizeof file, "%s/coordinator/seeds", path);
+    assert_int_equal(crawldir_open(&d, path, &error), 0);
+    write_file(file, "http://a/\nhttp://b/x", 20);
+    assert_int_equal(crawldir_add_seed(&d, SLICE_LITERAL("http://c/")), 0);
+    assert_int_equal(crawldir_read_seeds(&d, &seeds), 0);
+    assert_slice_str(buf_slice(&seeds), "http://a/\nhttp://c/\n");
+    crawldir_close(&d);
+    buf_fini(&seeds);
+    buf_fini(&error);
+}
+
 TEST(crawldir__refuses_a_folder_of_something_else)
 {
     struct crawldir d;
@@ -69,5 +89,5 @@ TEST(crawldir__counts_what_is_used)
     buf_fini(&error);
 }
 
-TESTS(T(crawldir__makes_its_folders_and_remembers_seeds), T(crawldir__refuses_a_folder_of_something_else),
+TESTS(T(crawldir__makes_its_folders_and_remembers_seeds), T(crawldir__half_a_seed_does_not_spoil_the_next), T(crawldir__refuses_a_folder_of_something_else),
       T(crawldir__counts_what_is_used))

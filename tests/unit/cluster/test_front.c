@@ -276,7 +276,7 @@ TEST(front__a_stale_report_counts_for_nothing)
     l->is_open = false;
     front_slot_died(sim.front, 0, NULL, 0, sim.now_ms);
     assert_int_equal(front_report_begin(sim.front, l->lease_id, l->epoch), ORB_ENOTFOUND);
-    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, sim.now_ms), ORB_ENOTFOUND);
+    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, true, sim.now_ms), ORB_ENOTFOUND);
     end();
 }
 

@@ -265,11 +265,39 @@ TEST(errand__waits_on_when_its_worker_dies_or_hands_it_back)
     assert_non_null(l);
     assert_int_equal(l->hosts[0].robots_hops, 1);
     l->hosts[0].needs_robots = false;
-    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, sim.now_ms), 0);
+    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, true, sim.now_ms), 0);
     l = lease_of("http://h2.example");
     assert_non_null(l);
     answers(l, 404, "");
     assert_non_null(lease_of("http://h1.example"));
+    end();
+}
+
+/* A pause in the middle of a robots.txt that redirects within its own authority. */
+TEST(robots__handed_back_between_two_redirects_waits_its_delay)
+{
+    struct front_host_news news = { .has_robots = true, .robots_outcome = OUTCOME_NOT_STARTED, .crawl_delay_ms = UINT32_MAX };
+    struct sim_lease *l;
+
+    begin(11);
+    sim_seed(&sim, "http://h1.example/p/1");
+    l = lease_of("http://h1.example");
+    assert_true(l->hosts[0].needs_robots);
+    news.host_id = l->hosts[0].host_id;
+    assert_int_equal(front_report_begin(sim.front, l->lease_id, l->epoch), 0);
+    assert_int_equal(front_host_news(sim.front, &news), 0);
+    assert_int_equal(front_report_end(sim.front, sim.now_ms, sim.wall_ms), 0);
+    sim_deliver(&sim);
+    assert_true(l->is_open);
+    l->hosts[0].needs_robots = false;
+    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, NULL, 0, true, sim.now_ms), 0);
+    assert_null(lease_of("http://h1.example"));
+    pass(999);
+    assert_null(lease_of("http://h1.example"));
+    pass(100);
+    l = lease_of("http://h1.example");
+    assert_non_null(l);
+    assert_true(l->hosts[0].needs_robots);
     end();
 }
 
@@ -384,5 +412,6 @@ TEST(errand__only_the_first_answer_counts)
 TESTS(T(errand__robots_elsewhere_is_asked_for_in_a_lease_of_that_host), T(errand__takes_turns_with_the_urls_of_its_host),
       T(errand__a_loop_ends_after_five_hops), T(errand__a_failure_there_is_no_failure_of_that_host),
       T(errand__fails_at_once_where_nothing_may_be_asked), T(errand__waits_on_when_its_worker_dies_or_hands_it_back),
+      T(robots__handed_back_between_two_redirects_waits_its_delay),
       T(errand__a_restart_begins_with_the_first_host_again), T(errand__hosts_that_want_the_same_url_share_the_request),
       T(errand__a_redirect_to_no_url_is_refused), T(errand__only_the_first_answer_counts))

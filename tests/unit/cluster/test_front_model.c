@@ -69,7 +69,7 @@ give_back(struct sim_lease *l)
     if (l->n_urls == 0)
         for (unsigned h = 0; h < l->n_hosts; h++)
             l->hosts[h].needs_robots = false;
-    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, ids, n, sim.now_ms), 0);
+    assert_int_equal(front_return(sim.front, l->lease_id, l->epoch, ids, n, l->n_urls == 0, sim.now_ms), 0);
 }
 
 static void

@@ -13,7 +13,6 @@ struct fixture {
     struct dns_server server;
     struct dns *dns;
     size_t blocks_before;
-    char hosts[128];
 };
 
 struct got {
@@ -35,12 +34,8 @@ open_with(struct fixture *f, struct dns_conf conf)
 {
     f->loop = ev_loop_new(EVFLAG_AUTO);
     dns_server_start(&f->server, f->loop);
-    snprintf(f->hosts, sizeof f->hosts, "%s/hosts", scratch_dir());
-    write_file(f->hosts, "", 0);
     if (conf.servers == NULL)
         conf.servers = f->server.address;
-    if (conf.hosts_file == NULL)
-        conf.hosts_file = f->hosts;
     if (conf.timeout_ms == 0)
         conf.timeout_ms = 400;
     if (conf.tries == 0)
@@ -259,7 +254,7 @@ TEST(dns__no_server_at_all_is_a_failure)
     strcpy(address, nobody.address);
     dns_server_stop(&nobody);
     dns_free(&f.dns);
-    conf = (struct dns_conf){ .servers = address, .hosts_file = f.hosts, .timeout_ms = 300 };
+    conf = (struct dns_conf){ .servers = address, .timeout_ms = 300 };
     assert_int_equal(dns_new(&f.dns, f.loop, &conf), 0);
     /* of two questions one learns that the port is closed; for the other the library waits */
     outcome = ask(&f, "a.example").outcome;
@@ -354,8 +349,7 @@ TEST(dns__the_hosts_file_comes_first_but_not_for_localhost)
     struct fixture f;
     struct dns_answer a;
 
-    open_plain(&f);
-    write_file(f.hosts, hosts, sizeof hosts - 1);
+    open_with(&f, (struct dns_conf){ .hosts = slice_of(hosts, sizeof hosts - 1) });
     a = ask(&f, "a.example");
     assert_int_equal(a.n_addresses, 1);
     assert_address(&a, 0, "10.9.8.7");
@@ -375,15 +369,41 @@ TEST(dns__a_missing_or_hostile_hosts_file_is_no_obstacle)
     struct buf b;
 
     open_plain(&f);
-    unlink(f.hosts);
     assert_outcome("a", ask(&f, "a.one.example"), OUTCOME_OK);
+    close_all(&f);
     buf_init(&b, MEM_DEFAULT, BUF_NO_CEILING);
     for (int i = 0; i < 5000; i++)
         assert_int_equal(buf_append(&b, "\xff\0zz 1.2.3 ::: a.two.example", 28), 0);
-    write_file(f.hosts, b.p, b.n);
-    buf_fini(&b);
+    for (int i = 0; i < 5000; i++) /* one name over and over */
+        assert_int_equal(buf_append(&b, "\n192.0.2.7 many.example # x", 27), 0);
+    open_with(&f, (struct dns_conf){ .hosts = buf_slice(&b) });
     assert_outcome("a", ask(&f, "a.two.example"), OUTCOME_OK);
+    assert_int_equal(ask(&f, "many.example").n_addresses, 1);
     close_all(&f);
+    buf_fini(&b);
+}
+
+TEST(dns__a_hosts_file_of_many_names_is_read_once)
+{
+    struct fixture f;
+    struct dns_answer a;
+    struct buf b;
+    char name[64], address[32];
+
+    buf_init(&b, MEM_DEFAULT, BUF_NO_CEILING);
+    for (unsigned i = 0; i < 100000; i++)
+        assert_int_equal(buf_printf(&b, "10.%u.%u.%u\tH%u.Example. alias%u\r\n", i >> 16, i >> 8 & 255, i & 255, i, i), 0);
+    open_with(&f, (struct dns_conf){ .hosts = buf_slice(&b) });
+    for (unsigned i = 0; i < 100000; i += 33) {
+        snprintf(name, sizeof name, i % 2 == 0 ? "h%u.example" : "alias%u", i);
+        snprintf(address, sizeof address, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+        a = ask(&f, name);
+        assert_int_equal(a.n_addresses, 1);
+        assert_address(&a, 0, address);
+    }
+    assert_int_equal(f.server.n_queries, 0);
+    close_all(&f);
+    buf_fini(&b);
 }
 
 TEST(dns__equal_names_in_flight_are_asked_once)
@@ -635,6 +655,7 @@ TESTS(T(dns__both_families_are_asked_and_interleaved), T(dns__of_forty_addresses
       T(dns__answers_are_remembered_until_their_time_is_over), T(dns__a_cached_answers_ttl_is_what_is_left),
       T(dns__literals_and_local_names_ask_nobody), T(dns__names_are_absolute),
       T(dns__the_hosts_file_comes_first_but_not_for_localhost), T(dns__a_missing_or_hostile_hosts_file_is_no_obstacle),
+      T(dns__a_hosts_file_of_many_names_is_read_once),
       T(dns__equal_names_in_flight_are_asked_once), T(dns__at_most_256_are_in_flight_and_the_others_wait_their_turn),
       T(dns__a_cancelled_lookup_is_not_called_back), T(dns__callbacks_may_look_up_and_cancel),
       T(dns__free_calls_back_all_that_are_outstanding), T(dns__known_answers_can_be_put),
