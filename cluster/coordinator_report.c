@@ -384,13 +384,21 @@ on_ready(struct coordinator *c, struct desk *d)
     coordinator_lease_more(c);
 }
 
+static void
+on_heap_answer(struct coordinator *c, struct desk *d, struct wire_in *in)
+{
+    const char *lie = coordinator_heap_on_answer(c, d, in);
+
+    if (lie != NULL)
+        distrust(c, d, lie);
+}
+
 void
 coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
 {
     struct coordinator *c = arg;
     struct desk *d = &c->desks[s->index];
     struct wire_in in;
-    const char *lie;
     unsigned type;
     int err;
 
@@ -426,9 +434,7 @@ coordinator_on_frame(void *arg, struct slot *s, struct slice frame)
         on_log(c, d, &in);
         break;
     case WIRE_HEAP_ANSWER:
-        lie = coordinator_heap_on_answer(c, d, &in);
-        if (lie != NULL)
-            distrust(c, d, lie);
+        on_heap_answer(c, d, &in);
         break;
     default:
         distrust(c, d, "a frame of an unknown type");

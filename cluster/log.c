@@ -95,23 +95,29 @@ log_escape(char *out, size_t n_most, struct slice text, bool is_json)
 
 /* ---- one line ---- */
 
-static size_t
-format_line(char *line, const char *process, enum log_level level, bool is_coloured, struct slice message)
-{
+struct log_line { /* the same in the file and on the terminal */
     char time[CLOCK_TEXT_BYTES];
+    const char *process;
+    enum log_level level;
+    struct slice message;
+};
+
+static size_t
+format_line(char *line, const struct log_line *l, bool is_coloured)
+{
+    const char *colour = is_coloured ? level_colours[l->level] : "";
     size_t n;
 
-    clock_print(clock_wall_ms(), time);
     if (state.is_json) {
-        n = (size_t)snprintf(line, LINE_BYTES, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", time,
-                             level_names[level], process);
-        n += log_escape(line + n, LINE_BYTES - n - 8, message, true);
+        n = (size_t)snprintf(line, LINE_BYTES, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", l->time,
+                             level_names[l->level], l->process);
+        n += log_escape(line + n, LINE_BYTES - n - 8, l->message, true);
         memcpy(line + n, "\"}\n", 3);
         return n + 3;
     }
-    n = (size_t)snprintf(line, LINE_BYTES, "%s %s%s%s %s: ", time, is_coloured ? level_colours[level] : "", level_names[level],
-                         is_coloured && level_colours[level][0] != '\0' ? "\33[0m" : "", process);
-    n += log_escape(line + n, LINE_BYTES - n - 8, message, false);
+    n = (size_t)snprintf(line, LINE_BYTES, "%s %s%s%s %s: ", l->time, colour, level_names[l->level],
+                         colour[0] != '\0' ? "\33[0m" : "", l->process);
+    n += log_escape(line + n, LINE_BYTES - n - 8, l->message, false);
     line[n++] = '\n';
     return n;
 }
@@ -155,14 +161,14 @@ rotate(void)
 }
 
 static void
-write_to_file(const char *process, enum log_level level, struct slice message)
+write_to_file(const struct log_line *l)
 {
     char line[LINE_BYTES];
     size_t n;
 
     if (state.fd < 0)
         return;
-    n = format_line(line, process, level, false, message);
+    n = format_line(line, l, false);
     if (state.file_bytes + n > LOG_FILE_BYTES && state.file_bytes > 0)
         rotate();
     if (state.fd < 0) {
@@ -175,7 +181,7 @@ write_to_file(const char *process, enum log_level level, struct slice message)
 
 /* The progress line is wiped, the log line written and the progress line drawn again, all in one write. */
 static void
-write_to_stderr(const char *process, enum log_level level, struct slice message)
+write_to_stderr(const struct log_line *l)
 {
     char line[LINE_BYTES + PROGRESS_BYTES + 16];
     bool is_terminal = isatty(STDERR_FILENO) != 0;
@@ -185,7 +191,7 @@ write_to_stderr(const char *process, enum log_level level, struct slice message)
         memcpy(line, "\r\33[K", 4);
         n = 4;
     }
-    n += format_line(line + n, process, level, is_terminal && !state.is_json, message);
+    n += format_line(line + n, l, is_terminal && !state.is_json);
     if (state.progress[0] != '\0') {
         memcpy(line + n, state.progress, strlen(state.progress));
         n += strlen(state.progress);
@@ -196,10 +202,13 @@ write_to_stderr(const char *process, enum log_level level, struct slice message)
 static void
 write_everywhere(const char *process, enum log_level level, struct slice message)
 {
+    struct log_line l = { .process = process, .level = level, .message = message };
+
+    clock_print(clock_wall_ms(), l.time);
     pthread_mutex_lock(&state.lock);
     if (!state.is_stderr_off)
-        write_to_stderr(process, level, message);
-    write_to_file(process, level, message);
+        write_to_stderr(&l);
+    write_to_file(&l);
     pthread_mutex_unlock(&state.lock);
 }
 

@@ -343,34 +343,6 @@ fetch_aim(struct fetch *f)
     return err;
 }
 
-static bool
-is_localhost(struct slice host)
-{
-    if (slice_ends_with(host, SLICE_LITERAL(".")))
-        host.n--;
-    return slice_eq(host, SLICE_LITERAL("localhost")) || slice_ends_with(host, SLICE_LITERAL(".localhost"));
-}
-
-/* Through a proxy the guard is asked here, about a host that is an address itself, or means this machine (RFC 6761 section
- * 6.3): where other names lead only the proxy sees. */
-static bool
-is_refused_before_proxy(const struct mux *mux, const struct url *url)
-{
-    struct slice host = url_host(url);
-    struct dns_answer answer;
-
-    if (mux->conf->proxy == NULL)
-        return false;
-    if (is_localhost(host))
-        host = SLICE_LITERAL("127.0.0.1");
-    else if (!url_host_is_ip(url))
-        return false;
-    else if (host.p[0] == '[')
-        host = slice_sub(host, 1, host.n - 2);
-    return !address_list_from_text(&answer, host)
-           || !guard_permits(mux->conf->guard, (const struct sockaddr *)(const void *)&answer.addresses[0]);
-}
-
 static int
 fetch_fill(struct fetch *f, const struct fetch_request *r)
 {
@@ -408,11 +380,29 @@ fetch_drop(struct fetch **fetch)
     object_unref(&o);
 }
 
+/* Its own part of a start; the mux has no part in it yet. */
+static int
+fetch_prepare(struct fetch *f, const struct fetch_request *request)
+{
+    struct mem_stats stats;
+    int err = weak_set(&f->owner, request->owner);
+
+    if (err == 0)
+        err = fetch_fill(f, request);
+    if (err != 0)
+        return err;
+    mem_stats(MEM_CURL, &stats);
+    f->n_memory_failures = stats.n_failed;
+    f->started_at = ev_now(f->mux->loop);
+    f->page->fetched_at_ms = (uint64_t)(f->started_at * 1000.0);
+    fetch_enter(f, FETCH_CONNECTING);
+    return 0;
+}
+
 int
 fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn *done, void *arg, struct fetch **handle)
 {
     struct fetch *f;
-    struct mem_stats stats;
     int err;
 
     CHECK_IS(mux, MUX_MAGIC);
@@ -428,17 +418,10 @@ fetch_start(struct mux *mux, const struct fetch_request *request, fetch_done_fn 
     f->arg = arg;
     f->has_owner = request->owner != NULL;
     trace_set_operation("fetch", url_href(request->url));
-    err = weak_set(&f->owner, request->owner);
-    if (err == 0)
-        err = fetch_fill(f, request);
+    err = fetch_prepare(f, request);
     if (err != 0)
         goto fail;
-    mem_stats(MEM_CURL, &stats);
-    f->n_memory_failures = stats.n_failed;
-    f->started_at = ev_now(mux->loop);
-    f->page->fetched_at_ms = (uint64_t)(f->started_at * 1000.0);
-    fetch_enter(f, FETCH_CONNECTING);
-    f->was_refused_by_guard = is_refused_before_proxy(mux, request->url);
+    f->was_refused_by_guard = proxy_is_refused(mux, request->url);
     err = f->was_refused_by_guard ? 0 : mux_attach(mux, f);
     if (err != 0)
         goto fail;

@@ -221,3 +221,11 @@ guard_allow(struct guard *g, struct slice cidr)
     g->allowed[g->n_allowed++] = rule;
     return 0;
 }
+
+bool
+guard_is_localhost(struct slice host)
+{
+    if (slice_ends_with(host, SLICE_LITERAL(".")))
+        host.n--;
+    return slice_eq(host, SLICE_LITERAL("localhost")) || slice_ends_with(host, SLICE_LITERAL(".localhost"));
+}

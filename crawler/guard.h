@@ -27,6 +27,7 @@ struct guard {
 void guard_init(struct guard *g);
 /* cidr: "127.0.0.0/8", "::1", "any". ORB_EINVAL, ORB_ETOOBIG. */
 int guard_allow(struct guard *g, struct slice cidr) ORB_MUST_USE;
+bool guard_is_localhost(struct slice host); /* a name that means this machine: RFC 6761, section 6.3 */
 bool guard_permits(const struct guard *g, const struct sockaddr *address);
 
 #endif

@@ -129,6 +129,7 @@ int request_headers_init(struct mux *mux) ORB_MUST_USE;
 /* proxy.c */
 int proxy_init(struct mux *mux) ORB_MUST_USE; /* ORB_EINVAL, ORB_ENOTFOUND, ORB_ENOMEM */
 void proxy_fini(struct mux *mux);
+bool proxy_is_refused(const struct mux *mux, const struct url *url); /* may this target not be named to it? */
 
 /* verdict.c: what became of it. */
 void verdict_of_curl(struct fetch *f, CURLcode code);

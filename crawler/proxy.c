@@ -3,6 +3,7 @@
  * The hosts' names go to the proxy as they are: socks5:// and socks4:// become socks5h:// and socks4a://, because the
  * former would have libcurl resolve every host.
  */
+#include "crawler/address.h"
 #include "crawler/mux.h"
 
 #include <arpa/inet.h>
@@ -136,4 +137,24 @@ proxy_fini(struct mux *mux)
 {
     curl_slist_free_all(mux->proxy_address);
     buf_fini(&mux->proxy);
+}
+
+/* Through a proxy the guard is asked here, about a host that is an address itself, or means this machine (RFC 6761 section
+ * 6.3): where other names lead only the proxy sees. */
+bool
+proxy_is_refused(const struct mux *mux, const struct url *url)
+{
+    struct slice host = url_host(url);
+    struct dns_answer answer;
+
+    if (mux->conf->proxy == NULL)
+        return false;
+    if (guard_is_localhost(host))
+        host = SLICE_LITERAL("127.0.0.1");
+    else if (!url_host_is_ip(url))
+        return false;
+    else if (host.p[0] == '[')
+        host = slice_sub(host, 1, host.n - 2);
+    return !address_list_from_text(&answer, host)
+           || !guard_permits(mux->conf->guard, (const struct sockaddr *)(const void *)&answer.addresses[0]);
 }
