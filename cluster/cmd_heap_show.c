@@ -294,6 +294,7 @@ show_domains(const json_t *answer)
     table_end(&t);
     printf("\n%s live in all domains\n%s by the constructors of libraries, before main()\n", table_size(live, (double)all),
            table_size(outside, (double)heap_int(answer, "start_bytes")));
+    printf("%s by the allocator, for caches of freed blocks\n", table_size(outside, (double)heap_int(answer, "allocator_bytes")));
     printf("%s (%.1f %%) outside of any: the C library's own, and others' plain malloc\n", table_size(outside, (double)outside_bytes),
            all + outside_bytes == 0 ? 0.0 : 100.0 * (double)outside_bytes / (double)(all + outside_bytes));
 }

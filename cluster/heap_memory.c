@@ -45,8 +45,8 @@ answer_domains(struct heap_question *q, struct buf *to)
     struct text t;
 
     text_start(&t, to);
-    text_printf(&t, "{\"live_bytes\":%zu,\"start_bytes\":%zu,\"outside_bytes\":%zu,\"domains\":[", mem_live_bytes(), mem_start_bytes(),
-                mem_outside_bytes());
+    text_printf(&t, "{\"live_bytes\":%zu,\"start_bytes\":%zu,\"allocator_bytes\":%zu,\"outside_bytes\":%zu,\"domains\":[", mem_live_bytes(),
+                mem_start_bytes(), mem_cache_bytes(), mem_outside_bytes());
     for (int d = 0; d < MEM_N_DOMAINS; d++) {
         text_put(&t, d == 0 ? "" : ",");
         put_domain(&t, (enum mem_domain)d);

@@ -236,6 +236,12 @@ mem_outside_bytes(void)
     return n - ORB_MIN(n, start_bytes);
 }
 
+size_t
+mem_cache_bytes(void)
+{
+    return large_cache_bytes();
+}
+
 /* ---- all of them at once ------------------------------------------------------------------------------------------- */
 
 const char *

@@ -82,6 +82,7 @@ size_t mem_live_blocks(void);  /* of all domains */
 /* Allocated under no domain's name, as of the last mem_tick(): plain malloc of the C library and others. 0 where the allocator
  * does not tell (without jemalloc). */
 size_t mem_outside_bytes(void);
+size_t mem_cache_bytes(void); /* the allocator's own: its caches of freed blocks, a domain's each */
 void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes);
 
 /* Gives unused pages back to the kernel: empty slabs, free 4 KiB pages inside slabs of domains with more than a quarter of slack,

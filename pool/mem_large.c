@@ -20,6 +20,10 @@ enum figure { FIGURE_SMALL, FIGURE_LARGE, FIGURE_ACTIVE, FIGURE_DIRTY, N_FIGURES
 static _Atomic unsigned arenas[MEM_N_DOMAINS]; /* 0: none yet; the process's own has that number */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic size_t slack_bytes[MEM_N_DOMAINS];
+static _Atomic size_t cache_bytes; /* of explicit caches: jemalloc takes them from its first arena */
+
+static size_t allocated(unsigned arena);
+static void refresh_figures(void);
 
 static unsigned
 make_arena(enum mem_domain d)
@@ -35,19 +39,35 @@ make_arena(enum mem_domain d)
     return arena;
 }
 
+/* What it takes is measured: it would pass for somebody's plain malloc. */
+static unsigned
+make_cache(void)
+{
+    unsigned cache;
+    size_t n = sizeof cache, before, after;
+
+    refresh_figures();
+    before = allocated(0);
+    if (mallctl("tcache.create", &cache, &n, NULL, 0) != 0)
+        return CACHE_NONE;
+    refresh_figures();
+    after = allocated(0);
+    atomic_fetch_add(&cache_bytes, after - ORB_MIN(before, after));
+    return cache;
+}
+
 /* How to ask jemalloc for a block of d, or to take one back. */
 static int
 flags_for(struct slot *s, enum mem_domain d)
 {
-    unsigned arena = COUNT_GET(&arenas[d]), cache;
-    size_t n = sizeof cache;
+    unsigned arena = COUNT_GET(&arenas[d]);
 
     if (__builtin_expect(arena == 0, 0))
         arena = make_arena(d);
     if (__builtin_expect(s == &slots[SLOT_SHARED], 0))
         return MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
     if (__builtin_expect(s->n_large[d] < CACHE_AFTER, 0) && ++s->n_large[d] == CACHE_AFTER)
-        s->tcaches[d] = mallctl("tcache.create", &cache, &n, NULL, 0) == 0 ? cache : CACHE_NONE;
+        s->tcaches[d] = make_cache();
     if (s->n_large[d] < CACHE_AFTER || s->tcaches[d] == CACHE_NONE)
         return MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
     return MALLOCX_ARENA(arena) | MALLOCX_TCACHE(s->tcaches[d]);
@@ -119,14 +139,20 @@ allocated(unsigned arena)
     return read_figure(arena, FIGURE_SMALL) + read_figure(arena, FIGURE_LARGE);
 }
 
-void
-large_tick(void)
+static void
+refresh_figures(void)
 {
     uint64_t epoch = 1;
 
+    mallctl("epoch", NULL, NULL, &epoch, sizeof epoch);
+}
+
+void
+large_tick(void)
+{
     mallctl("thread.tcache.flush", NULL, NULL, NULL, 0); /* what it caches is free, and would count as allocated outside */
     pthread_mutex_lock(&lock);
-    mallctl("epoch", NULL, NULL, &epoch, sizeof epoch);
+    refresh_figures();
     for (unsigned d = 0; d < MEM_N_DOMAINS; d++)
         if (arenas[d] != 0) {
             size_t held = (read_figure(arenas[d], FIGURE_ACTIVE) + read_figure(arenas[d], FIGURE_DIRTY)) * PAGE_BYTES;
@@ -152,7 +178,15 @@ large_live_bytes(enum mem_domain d, bool *is_known)
 size_t
 large_outside_bytes(void)
 {
-    return allocated(0);
+    size_t n = allocated(0), caches = cache_bytes;
+
+    return n - ORB_MIN(n, caches);
+}
+
+size_t
+large_cache_bytes(void)
+{
+    return cache_bytes;
 }
 
 void
@@ -230,6 +264,12 @@ large_live_bytes(enum mem_domain d, bool *is_known)
 
 size_t
 large_outside_bytes(void)
+{
+    return 0;
+}
+
+size_t
+large_cache_bytes(void)
 {
     return 0;
 }

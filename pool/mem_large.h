@@ -21,6 +21,7 @@ void large_tick(void);               /* reads the allocator's figures anew */
 void large_purge(struct slot *s);
 size_t large_slack_bytes(enum mem_domain d);         /* pages held and not allocated, as of the last large_tick() */
 size_t large_live_bytes(enum mem_domain d, bool *is_known); /* as the allocator has it, after large_tick() */
+size_t large_cache_bytes(void);      /* taken by the allocator for caches of freed large blocks */
 size_t large_outside_bytes(void);    /* allocated by nobody's domain: plain malloc of the C library and others */
 
 #endif

@@ -334,6 +334,26 @@ TEST(mem__what_another_thread_frees_is_used_again_by_its_owner)
 
 /* ---- baseline, hooks ----------------------------------------------------------------------------------------------- */
 
+TEST(mem__caches_of_the_allocator_are_not_somebodys_plain_malloc)
+{
+#ifdef ORB_HAVE_JEMALLOC
+    void *blocks[64];
+    size_t outside, caches = mem_cache_bytes();
+
+    mem_tick(0);
+    outside = mem_outside_bytes();
+    for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+        blocks[i] = mem_must(mem_alloc(MEM_HTTP, 5000));
+    mem_tick(1);
+    assert_true(mem_cache_bytes() > caches);
+    assert_in_range(mem_outside_bytes(), 0, outside + 1024);
+    for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
+        mem_free(MEM_HTTP, blocks[i]);
+#else
+    skip();
+#endif
+}
+
 TEST(mem__remembers_the_baseline)
 {
     void *p = mem_alloc(MEM_HOST, 500);
@@ -364,6 +384,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(mem__caches_of_the_allocator_are_not_somebodys_plain_malloc), /* first: a domain makes its cache once */
         T(mem__agrees_with_a_shadow_model_over_random_steps), T(mem__a_failed_growth_leaves_the_block_as_it_was),
         T(mem__a_hard_limit_is_exact_and_concerns_one_domain), T(mem__verify_names_the_domain_whose_counters_are_wrong), T(mem__domains_never_share_a_slab),
         T(mem__purge_gives_free_pages_inside_slabs_back), T(mem__threads_free_each_others_blocks),
