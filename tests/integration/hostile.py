@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# budget: 170
+# budget: 230
 # long-budget: 400
 """The hostile web server of the shared conformance folder: every scenario gets its named outcome, and the crawl survives.
 
@@ -190,8 +190,8 @@ def all_scenarios(expect):
         f.write("".join(web.origin(h) + "/\n" for h in range(3)))
     d = os.path.join(TMP, "crawl")
     begun = time.monotonic()
-    watch = watched_crawl(d, 130, "--per-host", "16", "--retries", "3", "--retry-delay", "1s", "--timeout", "20s", "--low-speed-time",
-                          "12s", "--connect-timeout", "5s", "--depth", "2", "--max-time", "75s", "--max-per-host", "250", "-s", seeds)
+    watch = watched_crawl(d, 170, "--per-host", "16", "--retries", "3", "--retry-delay", "1s", "--timeout", "20s", "--low-speed-time",
+                          "12s", "--connect-timeout", "5s", "--depth", "2", "--max-time", "110s", "--max-per-host", "250", "-s", seeds)
     took = time.monotonic() - begun
     quiet = check_quiet(web, begun)
     web.close()
