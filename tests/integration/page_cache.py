@@ -5,14 +5,14 @@ same rows and the same links; asked again, pages that were not modified stay."""
 import json, sqlite3, subprocess
 from synthweb import *
 
-hosts, pages = (40, 1000) if LONG else (8, 150)
+hosts, pages = (16, 400) if LONG else (8, 150)
 web = Web(hosts, pages)
 COLUMNS = "url, outcome, status, content_type, charset, title, description, language, simhash, body_bytes, hex(digest), hex(links), redirect_to"
 
 
 def crawl(name, *extra):
     out = f"{TMP}/{name}"
-    r = subprocess.run(web.command(out, "--delay", "0", "--ip-delay", "0", "--check-heap", *extra), capture_output=True, text=True, timeout=150)
+    r = subprocess.run(web.command(out, "--delay", "0", "--ip-delay", "0", "--check-heap", *extra), capture_output=True, text=True, timeout=280)
     check(r.returncode == 0, f"{name}: exit code {r.returncode}: {r.stderr[-1500:]}")
     check_audit(out)
     return out, r.stderr
