@@ -34,6 +34,8 @@ finalize(struct trial *t)
         TRIAL_EACH_SUSPECT(o, s) {
             if (o->flags & OBJECT_FINALIZED)
                 continue;
+            if (!has_run)
+                trial_forget_counts(t);
             o->flags |= OBJECT_FINALIZED;
             o->refs++; /* it may drop the last reference to itself that a neighbour holds */
             run(o);

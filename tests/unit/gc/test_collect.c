@@ -458,6 +458,32 @@ TEST(gc_fini__runs_finalizers_and_says_what_is_left)
     assert_int_equal(mem_live_blocks(), 0);
 }
 
+static void
+pin_finalize(struct object *o)
+{
+    object_pin(o);
+    revived = o;
+}
+
+static struct object_type pinning_type = { .name = "pinning", NODE, .flags = OBJECT_WEAKABLE, .finalize = pin_finalize };
+
+TEST(gc_collect__a_finalizer_may_pin_its_object)
+{
+    struct object *o;
+
+    forget_the_past();
+    gc_set_check(true);
+    revived = NULL;
+    garbage_ring(&pinning_type, 1);
+    assert_int_equal(gc_collect(2).n_resurrected, 1);
+    o = revived;
+    assert_int_equal(o->gcn, 1);
+    object_unpin(o);
+    revived = NULL;
+    assert_int_equal(gc_collect(2).n_collected, 1);
+    assert_int_equal(heap_n_objects(), 0);
+}
+
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
@@ -467,4 +493,5 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_collect__marks_a_heap_that_overflows_its_stack), T(gc_collect__a_chain_of_a_million_in_a_ring_needs_no_recursion),
       T(gc_callbacks__come_at_start_and_stop_newest_first), T(gc_stats__say_how_long_and_how_much),
       T(gc_safe_point__collects_the_young_at_their_threshold), T(gc_safe_point__caps_what_floats),
+      T(gc_collect__a_finalizer_may_pin_its_object),
       T(gc_fini__runs_finalizers_and_says_what_is_left))
