@@ -131,10 +131,10 @@ void
 object_die(struct object *o)
 {
     CHECK(o->type > 0 && o->type < heap_n_types);
-    if (__builtin_expect(heap.is_collecting, 0) && heap_is_suspect(o))
-        return; /* the collector's: it ends when every link of its cycle is cut */
     if (o->flags & OBJECT_HAS_WEAK)
         weak_let_go(o);
+    if (__builtin_expect(heap.is_collecting, 0) && heap_is_suspect(o))
+        return; /* the collector's: it ends when every link of its cycle is cut */
     CHECK(o->gcn == 0);
     o->flags |= OBJECT_DYING;
     if (!is_tearing_down && !is_deferring) {

@@ -484,6 +484,42 @@ TEST(gc_collect__a_finalizer_may_pin_its_object)
     assert_int_equal(heap_n_objects(), 0);
 }
 
+static struct weak to_neighbour;
+
+/* The first to be finalized drops the neighbour, the second looks for it. */
+static void
+dropping_finalize(struct object *o)
+{
+    struct node *n = (struct node *)(void *)o;
+
+    if (n_finalized++ == 0) {
+        assert_int_equal(weak_set(&to_neighbour, n->other), 0);
+        object_unref(&n->other);
+    }
+    assert_null(weak_peek(&to_neighbour));
+}
+
+static struct object_type dropping_type = { .name = "dropping", NODE, .finalize = dropping_finalize };
+
+TEST(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null)
+{
+    struct object *a, *b;
+
+    forget_the_past();
+    n_finalized = 0;
+    a = make(&dropping_type);
+    b = make(&dropping_type);
+    link_to(a, b);
+    link_to(b, a);
+    ((struct node *)(void *)a)->other = make(&plain_type);
+    ((struct node *)(void *)b)->other = make(&plain_type);
+    object_unref(&a);
+    object_unref(&b);
+    assert_int_equal(gc_collect(2).n_collected, 4);
+    assert_int_equal(n_finalized, 2);
+    weak_clear(&to_neighbour);
+}
+
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
@@ -494,4 +530,5 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_callbacks__come_at_start_and_stop_newest_first), T(gc_stats__say_how_long_and_how_much),
       T(gc_safe_point__collects_the_young_at_their_threshold), T(gc_safe_point__caps_what_floats),
       T(gc_collect__a_finalizer_may_pin_its_object),
+      T(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null),
       T(gc_fini__runs_finalizers_and_says_what_is_left))
