@@ -269,6 +269,7 @@ run_trial(struct trial *t, struct gc_result *r)
     let_go(t);
     if (finalize(t)) {
         r->n_resurrected = trial_again(t);
+        object_candidates[HEAP_YOUNG] += r->n_resurrected > 0; /* perhaps only by a ring with something new */
         let_go(t); /* references that finalizers made */
     }
 }

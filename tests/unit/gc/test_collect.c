@@ -520,6 +520,28 @@ TEST(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null)
     weak_clear(&to_neighbour);
 }
 
+/* Makes an object that holds it, in a ring that nobody else knows of. */
+static void
+hiding_finalize(struct object *o)
+{
+    struct object *n = make(&plain_type);
+
+    link_to(n, o);
+    object_unref(&((struct node *)(void *)o)->other);
+    ((struct node *)(void *)o)->other = n;
+}
+
+static struct object_type hiding_type = { .name = "hiding", NODE, .finalize = hiding_finalize };
+
+TEST(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next)
+{
+    forget_the_past();
+    garbage_ring(&hiding_type, 1);
+    assert_int_equal(gc_collect(2).n_resurrected, 1);
+    assert_int_equal(gc_collect(2).n_collected, 2);
+    assert_int_equal(heap_n_objects(), 0);
+}
+
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
@@ -531,4 +553,5 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_safe_point__collects_the_young_at_their_threshold), T(gc_safe_point__caps_what_floats),
       T(gc_collect__a_finalizer_may_pin_its_object),
       T(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null),
+      T(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next),
       T(gc_fini__runs_finalizers_and_says_what_is_left))
