@@ -76,6 +76,7 @@ finalize_lives(struct object *o, const struct object_type *t)
     t->finalize(o);
     if (o->refs == OBJECT_IMMORTAL_REFS || --o->refs > 0) {
         n_resurrected++;
+        o->flags &= (uint8_t)~OBJECT_FOUND; /* an ordered one that hung on a garbage ring: it is in use again */
         object_candidates[o->flags & OBJECT_GENERATION]++;
         return true;
     }

@@ -542,6 +542,29 @@ TEST(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next)
     assert_int_equal(heap_n_objects(), 0);
 }
 
+static struct object_type reviving_ordered_type = { .name = "reviving ordered", NODE, .flags = OBJECT_ORDERED,
+                                                    .finalize = reviving_finalize };
+
+TEST(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable)
+{
+    struct object *ring, *o;
+    struct gc_result r;
+
+    forget_the_past();
+    ring = make(&plain_type);
+    revived = NULL;
+    link_to(ring, ring);
+    o = make(&reviving_ordered_type);
+    ((struct node *)(void *)ring)->other = o;
+    object_unref(&ring);
+    r = gc_collect(2);
+    assert_int_equal(r.n_collected, 1);
+    assert_ptr_equal(revived, o);
+    assert_int_equal(r.n_uncollectable, 0);
+    assert_int_equal(gc_uncollectable(NULL, 0), 0);
+    object_unref(&revived);
+}
+
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
@@ -554,4 +577,5 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_collect__a_finalizer_may_pin_its_object),
       T(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null),
       T(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next),
+      T(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable),
       T(gc_fini__runs_finalizers_and_says_what_is_left))
