@@ -282,7 +282,7 @@ gc_collect(unsigned generation)
     struct trial t;
 
     CHECK(generation < GC_GENERATIONS);
-    if (heap.is_collecting || object_is_tearing_down())
+    if (heap.is_collecting || gc_is_calling_back() || object_is_tearing_down())
         return r;
     started_ns = gc_now_ns();
     n_candidates = take_candidates(generation);

@@ -27,6 +27,7 @@ static unsigned thresholds[GC_GENERATIONS] = { 2000, 10, 10 };
 static uint64_t floating_limit_bytes = (uint64_t)16 << 20;
 static bool is_disabled, is_checking;
 static struct gc_callback *callbacks; /* newest first */
+static bool is_calling_back;
 static uint64_t (*clock_ns)(void);
 
 uint64_t
@@ -113,7 +114,7 @@ gc_safe_point(void)
 {
     unsigned generation = 0;
 
-    if (is_disabled || heap.is_collecting || object_is_tearing_down())
+    if (is_disabled || heap.is_collecting || is_calling_back || object_is_tearing_down())
         return false;
     if (is_too_much_floating())
         return !gc_collect(2).was_skipped;
@@ -251,10 +252,18 @@ gc_callback_remove(struct gc_callback *c)
 void
 gc_call_back(unsigned generation, const struct gc_result *r)
 {
+    is_calling_back = true;
     for (struct gc_callback *c = callbacks, *next; c != NULL; c = next) {
         next = c->next; /* it may remove itself */
         c->fn(c->arg, generation, r);
     }
+    is_calling_back = false;
+}
+
+bool
+gc_is_calling_back(void)
+{
+    return is_calling_back;
 }
 
 /* ---- out of sight, and back ------------------------------------------------------------------------------------------------ */

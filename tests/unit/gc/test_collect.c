@@ -565,6 +565,32 @@ TEST(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable)
     object_unref(&revived);
 }
 
+static unsigned n_nested, n_calls;
+
+static void
+collect_again(void *arg, unsigned generation, const struct gc_result *result)
+{
+    if (n_calls++ > 10)
+        return;
+    garbage_ring(&plain_type, 2);
+    n_nested += !gc_collect(2).was_skipped;
+}
+
+TEST(gc_callbacks__do_not_collect)
+{
+    struct gc_callback c = { .fn = collect_again };
+
+    forget_the_past();
+    n_nested = n_calls = 0;
+    gc_callback_add(&c);
+    garbage_ring(&plain_type, 2);
+    gc_collect(0);
+    gc_callback_remove(&c);
+    assert_int_equal(n_nested, 0);
+    assert_int_equal(n_calls, 2);
+    gc_collect(2);
+}
+
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
@@ -578,4 +604,5 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null),
       T(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next),
       T(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable),
+      T(gc_callbacks__do_not_collect),
       T(gc_fini__runs_finalizers_and_says_what_is_left))
