@@ -10,8 +10,8 @@
  *         lived after the last full collection          --> collect(2)
  *
  * The quarters make full collections linear in what is made (CPython's rule); the estimate bounds what floats meanwhile. It
- * is all that the heap has grown by since the last full collection, and for each candidate among the old as much as a candidate
- * brought then. RSS has no part in it. */
+ * is all that the live bytes of the domains have grown by since the last full collection (what objects own lies in any of them),
+ * and for each candidate among the old as much as a candidate brought then. RSS has no part in it. */
 
 struct books {
     struct gc_generation_stats generations[GC_GENERATIONS];
@@ -85,12 +85,15 @@ gc_floating_estimate(void)
 {
     uint64_t n_old = object_candidates[HEAP_OLD];
     uint64_t n = n_old + object_candidates[HEAP_YOUNG] + object_candidates[HEAP_MIDDLE];
-    uint64_t grown = heap.live_bytes > books.live_bytes_at_full ? heap.live_bytes - books.live_bytes_at_full : 0;
-    double bytes = (double)grown + (double)n_old * books.bytes_per_candidate;
+    uint64_t live, grown;
+    double bytes;
 
     if (n == 0)
         return 0; /* nothing can be garbage */
-    return bytes > (double)heap.live_bytes ? heap.live_bytes : (uint64_t)bytes;
+    live = mem_live_bytes();
+    grown = live > books.live_bytes_at_full ? live - books.live_bytes_at_full : 0;
+    bytes = (double)grown + (double)n_old * books.bytes_per_candidate;
+    return bytes > (double)live ? live : (uint64_t)bytes;
 }
 
 static bool
@@ -137,7 +140,7 @@ note_age(unsigned generation)
         return;
     books.n_middle_since = 0;
     books.n_old_at_full = heap.n_in[HEAP_OLD];
-    books.live_bytes_at_full = heap.live_bytes;
+    books.live_bytes_at_full = mem_live_bytes();
 }
 
 void

@@ -444,6 +444,46 @@ TEST(gc_safe_point__caps_what_floats)
     gc_collect(2);
 }
 
+struct holder {
+    struct node node;
+    char *body;
+};
+
+static void
+free_body(struct object *o)
+{
+    mem_free(MEM_BUF, ((struct holder *)(void *)o)->body);
+}
+
+static size_t
+body_bytes(const struct object *o)
+{
+    return mem_usable_bytes(((const struct holder *)(const void *)o)->body);
+}
+
+static struct object_type holder_type = { .name = "holder", .object_bytes = sizeof(struct holder), .pointer_offsets = pointers,
+                                          .n_pointers = 2, .release = free_body, .owned_bytes = body_bytes };
+
+/* A few small objects may own most of the memory: long before there are as many as a threshold asks for. */
+TEST(gc_safe_point__caps_what_floats_outside_the_slots)
+{
+    size_t before, most = 0;
+
+    forget_the_past();
+    before = mem_live_bytes();
+    for (int i = 0; i < 300; i++) {
+        struct object *o = make(&holder_type);
+
+        ((struct holder *)(void *)o)->body = mem_must(mem_alloc(MEM_BUF, 1 << 20));
+        link_to(o, o);
+        object_unref(&o);
+        gc_safe_point();
+        most = ORB_MAX(most, mem_live_bytes());
+    }
+    assert_true(most - before <= (16 + 2) << 20);
+    forget_the_past();
+}
+
 TEST(gc_fini__runs_finalizers_and_says_what_is_left)
 {
     struct object *left;
@@ -605,4 +645,5 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next),
       T(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable),
       T(gc_callbacks__do_not_collect),
+      T(gc_safe_point__caps_what_floats_outside_the_slots),
       T(gc_fini__runs_finalizers_and_says_what_is_left))
