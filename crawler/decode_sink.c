@@ -43,15 +43,9 @@ void
 decode_sink_trim(struct decode_sink *s)
 {
     struct buf *out = s->out;
-    char *p;
 
-    if (out->cap < LARGE_BYTES || out->cap - out->n < out->cap / 4)
-        return;
-    p = mem_realloc(out->domain, out->p, out->n + 1);
-    if (p == NULL)
-        return;
-    out->p = p;
-    out->cap = out->n;
+    if (out->cap >= LARGE_BYTES && out->cap - out->n >= out->cap / 4)
+        buf_fit(out);
 }
 
 enum outcome

@@ -34,6 +34,8 @@ finalize(struct trial *t)
         TRIAL_EACH_SUSPECT(o, s) {
             if (o->flags & OBJECT_FINALIZED)
                 continue;
+            if (!has_run)
+                trial_forget_counts(t);
             o->flags |= OBJECT_FINALIZED;
             o->refs++; /* it may drop the last reference to itself that a neighbour holds */
             run(o);
@@ -267,6 +269,7 @@ run_trial(struct trial *t, struct gc_result *r)
     let_go(t);
     if (finalize(t)) {
         r->n_resurrected = trial_again(t);
+        object_candidates[HEAP_YOUNG] += r->n_resurrected > 0; /* perhaps only by a ring with something new */
         let_go(t); /* references that finalizers made */
     }
 }
@@ -279,7 +282,7 @@ gc_collect(unsigned generation)
     struct trial t;
 
     CHECK(generation < GC_GENERATIONS);
-    if (heap.is_collecting || object_is_tearing_down())
+    if (heap.is_collecting || gc_is_calling_back() || object_is_tearing_down())
         return r;
     started_ns = gc_now_ns();
     n_candidates = take_candidates(generation);

@@ -15,7 +15,7 @@
  *
  * Runs at safe points only: gc_collect() and gc_safe_point() are called where no C code holds an uncounted pointer to an
  * object (the loop's turn). object_new() never collects. Allocates nothing from phase 1 to 6: what it needs is in the slabs.
- * Never driven by RSS: thresholds count objects, bytes are the heap's live bytes.
+ * Never driven by RSS: thresholds count objects, bytes are live bytes of the domains (pool/mem.h).
  *
  * Time       gc/ knows no clock: gc_set_clock() lends one for the pause histogram; without it pauses read 0.
  */

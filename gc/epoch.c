@@ -11,6 +11,7 @@
 uint32_t gc_born_bits;
 static uint64_t now;      /* in epochs, since the caller's clock began */
 static uint64_t redated;
+static bool is_told;      /* what time it is */
 
 uint32_t
 gc_epoch(void)
@@ -34,11 +35,29 @@ redate(void *arg, struct object *o)
     o->site = (o->site & ((1u << OBJECT_SITE_BITS) - 1)) | born << OBJECT_SITE_BITS;
 }
 
+static void
+date_now(void *arg, struct object *o)
+{
+    o->site = (o->site & ((1u << OBJECT_SITE_BITS) - 1)) | gc_born_bits;
+}
+
+/* The caller's clock may have begun long before the process: what was made until now was made just now. */
+static void
+begin(uint64_t first)
+{
+    is_told = true;
+    now = redated = first;
+    gc_born_bits = gc_epoch() << OBJECT_SITE_BITS;
+    heap_each(date_now, NULL);
+}
+
 void
 gc_set_time(uint64_t now_ms)
 {
     uint64_t next = now_ms / (GC_EPOCH_S * 1000), step = next - now;
 
+    if (!is_told)
+        begin(next);
     if (next <= now)
         return;
     if (next - redated >= REDATE_EVERY) {

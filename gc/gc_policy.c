@@ -10,8 +10,8 @@
  *         lived after the last full collection          --> collect(2)
  *
  * The quarters make full collections linear in what is made (CPython's rule); the estimate bounds what floats meanwhile. It
- * is all that the heap has grown by since the last full collection, and for each candidate among the old as much as a candidate
- * brought then. RSS has no part in it. */
+ * is all that the live bytes of the domains have grown by since the last full collection (what objects own lies in any of them),
+ * and for each candidate among the old as much as a candidate brought then. RSS has no part in it. */
 
 struct books {
     struct gc_generation_stats generations[GC_GENERATIONS];
@@ -27,6 +27,7 @@ static unsigned thresholds[GC_GENERATIONS] = { 2000, 10, 10 };
 static uint64_t floating_limit_bytes = (uint64_t)16 << 20;
 static bool is_disabled, is_checking;
 static struct gc_callback *callbacks; /* newest first */
+static bool is_calling_back;
 static uint64_t (*clock_ns)(void);
 
 uint64_t
@@ -84,12 +85,15 @@ gc_floating_estimate(void)
 {
     uint64_t n_old = object_candidates[HEAP_OLD];
     uint64_t n = n_old + object_candidates[HEAP_YOUNG] + object_candidates[HEAP_MIDDLE];
-    uint64_t grown = heap.live_bytes > books.live_bytes_at_full ? heap.live_bytes - books.live_bytes_at_full : 0;
-    double bytes = (double)grown + (double)n_old * books.bytes_per_candidate;
+    uint64_t live, grown;
+    double bytes;
 
     if (n == 0)
         return 0; /* nothing can be garbage */
-    return bytes > (double)heap.live_bytes ? heap.live_bytes : (uint64_t)bytes;
+    live = mem_live_bytes();
+    grown = live > books.live_bytes_at_full ? live - books.live_bytes_at_full : 0;
+    bytes = (double)grown + (double)n_old * books.bytes_per_candidate;
+    return bytes > (double)live ? live : (uint64_t)bytes;
 }
 
 static bool
@@ -113,7 +117,7 @@ gc_safe_point(void)
 {
     unsigned generation = 0;
 
-    if (is_disabled || heap.is_collecting || object_is_tearing_down())
+    if (is_disabled || heap.is_collecting || is_calling_back || object_is_tearing_down())
         return false;
     if (is_too_much_floating())
         return !gc_collect(2).was_skipped;
@@ -136,7 +140,7 @@ note_age(unsigned generation)
         return;
     books.n_middle_since = 0;
     books.n_old_at_full = heap.n_in[HEAP_OLD];
-    books.live_bytes_at_full = heap.live_bytes;
+    books.live_bytes_at_full = mem_live_bytes();
 }
 
 void
@@ -251,10 +255,18 @@ gc_callback_remove(struct gc_callback *c)
 void
 gc_call_back(unsigned generation, const struct gc_result *r)
 {
+    is_calling_back = true;
     for (struct gc_callback *c = callbacks, *next; c != NULL; c = next) {
         next = c->next; /* it may remove itself */
         c->fn(c->arg, generation, r);
     }
+    is_calling_back = false;
+}
+
+bool
+gc_is_calling_back(void)
+{
+    return is_calling_back;
 }
 
 /* ---- out of sight, and back ------------------------------------------------------------------------------------------------ */

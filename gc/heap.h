@@ -1,13 +1,14 @@
 /* heap.h - typed slabs: where objects live, and how to walk them
  *
- * A slab is one 64 KiB block of pool/slab.h in domain MEM_OBJ, aligned to its size, for slots of one type:
+ * A slab is one 64 KiB block of pool/slab.h in domain MEM_OBJ, aligned to its size, for slots of one type; what is known of them
+ * lies in a side table (heap_slab.h says why):
  *
- *   +--------------------+-----------------------------------------+------------------------------+
- *   | struct heap_slab   | bitmaps: live, young, middle, frozen    | slots, all of slot_bytes     |
- *   +--------------------+-----------------------------------------+------------------------------+
+ *   +--------------------+-----------------------------------------+          +------------------------------+
+ *   | struct heap_slab   | bitmaps: live, young, middle, frozen    |  slots ->| slots, all of slot_bytes     |
+ *   +--------------------+-----------------------------------------+          +------------------------------+
  *
- * An object's slab is its address with the low 16 bits off; its index is a multiplication (no division). live says which slots
- * hold objects; young and middle are subsets; old = live and none of the others. Free slots are linked through themselves and
+ * An object's table is found by the number of its block, its index by a multiplication (no division). live says which slots
+ * hold objects; young, middle and frozen are subsets; old = live and none of the others. A free slot is found by live, and
  * poisoned under ASan.
  * The walkers below are for collect.c, census.c and graph.c; nobody outside gc/ includes this file.
  */

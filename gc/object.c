@@ -76,6 +76,7 @@ finalize_lives(struct object *o, const struct object_type *t)
     t->finalize(o);
     if (o->refs == OBJECT_IMMORTAL_REFS || --o->refs > 0) {
         n_resurrected++;
+        o->flags &= (uint8_t)~OBJECT_FOUND; /* an ordered one that hung on a garbage ring: it is in use again */
         object_candidates[o->flags & OBJECT_GENERATION]++;
         return true;
     }
@@ -131,10 +132,10 @@ void
 object_die(struct object *o)
 {
     CHECK(o->type > 0 && o->type < heap_n_types);
-    if (__builtin_expect(heap.is_collecting, 0) && heap_is_suspect(o))
-        return; /* the collector's: it ends when every link of its cycle is cut */
     if (o->flags & OBJECT_HAS_WEAK)
         weak_let_go(o);
+    if (__builtin_expect(heap.is_collecting, 0) && heap_is_suspect(o))
+        return; /* the collector's: it ends when every link of its cycle is cut */
     CHECK(o->gcn == 0);
     o->flags |= OBJECT_DYING;
     if (!is_tearing_down && !is_deferring) {

@@ -199,9 +199,11 @@ find_roots(struct trial *t)
                 unsigned bit = HEAP_TAKE_BIT(word);
                 const struct object *o = heap_at(s, w * 64 + bit);
 
-                if (o->gcn == o->refs && !(o->flags & OBJECT_PINNED))
-                    continue;
-                CHECK(o->gcn < o->refs); /* more references to it than it counts: somebody forgot an object_ref() */
+                if (!(o->flags & OBJECT_PINNED)) { /* by its finalizer: gcn counts pins, and they may be all that holds it */
+                    if (o->gcn == o->refs)
+                        continue;
+                    CHECK(o->gcn < o->refs); /* more references to it than it counts: somebody forgot an object_ref() */
+                }
                 roots |= (uint64_t)1 << bit;
             }
             s->roots[w] = roots;
@@ -401,13 +403,17 @@ trial_promote(struct trial *t)
 
 /* ---- once more ------------------------------------------------------------------------------------------------------- */
 
-uint64_t
-trial_again(struct trial *t)
+void
+trial_forget_counts(struct trial *t)
 {
     TRIAL_EACH_SLAB(s, t)
         TRIAL_EACH_SUSPECT(o, s)
-            if (!(o->flags & OBJECT_PINNED))
-                o->gcn = 0;
+            o->gcn = 0;
+}
+
+uint64_t
+trial_again(struct trial *t)
+{
     count(t, false);
     find_roots(t);
     mark_begin(t, true);

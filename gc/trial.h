@@ -27,6 +27,7 @@ void trial_mark(struct trial *t);                        /* whatever is reached 
                                                             gcn is 0, its flags name the next older generation */
 void trial_spare_ordered(struct trial *t);               /* as if they were held: OBJECT_ORDERED ones (now _FOUND) and what they reach */
 void trial_promote(struct trial *t);                     /* bitmaps and counts say what trial_mark() wrote into the flags */
-uint64_t trial_again(struct trial *t);                   /* 1 to 3 over the suspects alone; how many were reached this time: their
+void trial_forget_counts(struct trial *t);               /* gcn of each suspect is 0, as finalizers expect it (object_pin()) */
+uint64_t trial_again(struct trial *t);                   /* after that: 1 to 3 over the suspects alone; how many were reached this time: their
                                                             generation is right already */
 #endif

@@ -77,29 +77,43 @@ change_class(struct buf *b, size_t old_class, size_t new_class, size_t n_bytes)
     return p;
 }
 
-int
-buf_reserve(struct buf *b, size_t more_bytes)
+/* Moves the bytes to a block for n_bytes, the NUL included; false: no memory, and all is as it was. */
+static bool
+move(struct buf *b, size_t n_bytes)
 {
-    size_t n_bytes, old_class, new_class;
+    size_t old_class = ring_class(b), new_class = b->domain != MEM_BUF ? 0 : buf_ring_class_bytes(n_bytes);
     char *p;
 
-    if (more_bytes > b->ceiling_bytes || b->n > b->ceiling_bytes - more_bytes || b->n + more_bytes > PTRDIFF_MAX)
-        return ORB_ETOOBIG;
-    if (b->p != NULL && b->n + more_bytes <= b->cap)
-        return 0;
-    n_bytes = grown(b, b->n + more_bytes);
-    old_class = ring_class(b);
-    new_class = b->domain != MEM_BUF ? 0 : buf_ring_class_bytes(n_bytes);
     if (old_class != 0 || new_class != 0)
         p = change_class(b, old_class, new_class, n_bytes);
     else
         p = mem_realloc(b->domain, b->p, n_bytes);
     if (p == NULL)
-        return ORB_ENOMEM;
+        return false;
     p[b->n] = '\0';
     b->p = p;
     b->cap = new_class != 0 ? ORB_MIN(new_class - 1, b->ceiling_bytes) : n_bytes - 1;
-    return 0;
+    return true;
+}
+
+void
+buf_fit(struct buf *b)
+{
+    size_t class_bytes = ring_class(b);
+
+    if (b->p == NULL || (class_bytes != 0 && class_bytes == buf_ring_class_bytes(b->n + 1)))
+        return;
+    (void)!move(b, b->n + 1);
+}
+
+int
+buf_reserve(struct buf *b, size_t more_bytes)
+{
+    if (more_bytes > b->ceiling_bytes || b->n > b->ceiling_bytes - more_bytes || b->n + more_bytes > PTRDIFF_MAX)
+        return ORB_ETOOBIG;
+    if (b->p != NULL && b->n + more_bytes <= b->cap)
+        return 0;
+    return move(b, grown(b, b->n + more_bytes)) ? 0 : ORB_ENOMEM;
 }
 
 int

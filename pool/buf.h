@@ -31,6 +31,7 @@ void buf_init(struct buf *b, enum mem_domain domain, size_t ceiling_bytes);
 void buf_fini(struct buf *b);  /* frees; the buf may be used again */
 void buf_clear(struct buf *b); /* n = 0, keeps the memory */
 void buf_trim(struct buf *b, size_t keep_bytes); /* gives memory beyond keep_bytes back when the buf is empty */
+void buf_fit(struct buf *b);   /* gives memory behind what is used back, as far as it can; never by hand: cap says where p is from */
 int buf_reserve(struct buf *b, size_t more_bytes) ORB_MUST_USE; /* room for that many more */
 int buf_append(struct buf *b, const void *bytes, size_t n_bytes) ORB_MUST_USE;
 int buf_append_slice(struct buf *b, struct slice s) ORB_MUST_USE;

@@ -85,6 +85,7 @@ buf_ring_put(void *p, size_t class_bytes)
     struct slot *s = slot_of_thread();
     size_t usable_bytes = large_usable_bytes(p);
 
+    CHECK(usable_bytes >= class_bytes); /* the next body will write all of it */
     buf_ring_lose(class_bytes);
     if (MEM_IS_PLAIN) { /* AddressSanitizer is to see who uses it after this */
         large_free(s, MEM_BUF, p, usable_bytes);

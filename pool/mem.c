@@ -88,10 +88,19 @@ put(enum mem_domain d, void *p)
 /* ---- the calls ----------------------------------------------------------------------------------------------------- */
 
 #ifndef ORB_PLAIN_MEMORY
+/* What a block of n_bytes counts as. */
+static size_t
+set_aside_for(size_t n_bytes)
+{
+    if (!MEM_IS_PLAIN && n_bytes <= SMALL_MAX_BYTES)
+        return small_class_bytes(n_bytes);
+    return large_bytes_for(n_bytes);
+}
+
 void *
 mem_alloc(enum mem_domain domain, size_t n_bytes)
 {
-    if (mem_is_watched(domain) && mem_may_not(domain, n_bytes + (n_bytes == 0)))
+    if (mem_is_watched(domain) && mem_may_not(domain, set_aside_for(n_bytes)))
         return NULL;
     return get(domain, n_bytes, false);
 }
@@ -99,7 +108,7 @@ mem_alloc(enum mem_domain domain, size_t n_bytes)
 void *
 mem_zalloc(enum mem_domain domain, size_t n_bytes)
 {
-    if (mem_is_watched(domain) && mem_may_not(domain, n_bytes + (n_bytes == 0)))
+    if (mem_is_watched(domain) && mem_may_not(domain, set_aside_for(n_bytes)))
         return NULL;
     return get(domain, n_bytes, true);
 }
@@ -138,7 +147,7 @@ move(enum mem_domain d, void *p, size_t n_bytes, size_t old_bytes)
 void *
 mem_realloc(enum mem_domain domain, void *p, size_t n_bytes)
 {
-    size_t old_bytes;
+    size_t old_bytes, new_bytes;
     void *q;
 
     if (p == NULL)
@@ -146,8 +155,11 @@ mem_realloc(enum mem_domain domain, void *p, size_t n_bytes)
     if (n_bytes == 0)
         n_bytes = 1;
     old_bytes = mem_usable_bytes(p);
-    if (mem_is_watched(domain) && mem_may_not(domain, n_bytes > old_bytes ? n_bytes - old_bytes : 0))
-        return NULL;
+    if (mem_is_watched(domain)) {
+        new_bytes = set_aside_for(n_bytes);
+        if (mem_may_not(domain, new_bytes > old_bytes ? new_bytes - old_bytes : 0))
+            return NULL;
+    }
     if (slab_has(p) && stays(old_bytes, n_bytes))
         return p;
     mem_sample_free(domain, p); /* a block that grows is another one to the sampler. Before another thread can be given p; a failure costs one sample */

@@ -155,9 +155,12 @@ must_fail(enum mem_domain d)
 bool
 mem_has_room(enum mem_domain d, size_t n_bytes)
 {
-    size_t limit = COUNT_GET(&domains[d].hard_limit_bytes);
+    size_t limit = COUNT_GET(&domains[d].hard_limit_bytes), live;
 
-    return limit == 0 || mem_domain_live(d) + n_bytes <= limit;
+    if (limit == 0)
+        return true;
+    live = mem_domain_live(d);
+    return live <= limit && n_bytes <= limit - live;
 }
 
 bool

@@ -105,6 +105,12 @@ large_usable_bytes(const void *p)
     return sallocx(p, 0);
 }
 
+size_t
+large_bytes_for(size_t n_bytes)
+{
+    return n_bytes > PTRDIFF_MAX ? n_bytes : nallocx(ORB_MAX(n_bytes, 1), 0);
+}
+
 void
 large_retire(struct slot *s)
 {
@@ -237,6 +243,12 @@ size_t
 large_usable_bytes(const void *p)
 {
     return malloc_usable_size((void *)(uintptr_t)p);
+}
+
+size_t
+large_bytes_for(size_t n_bytes)
+{
+    return ORB_MAX(n_bytes, 1);
 }
 
 void

@@ -120,8 +120,8 @@ with_idle_slots(void (*act)(struct slot *))
         } else if (slot_try(i) != NULL) {
             act(s);
             slot_leave(s);
-        } else {
-            atomic_store_explicit(&s->wants_trim, act == small_trim_own, memory_order_relaxed);
+        } else if (act == small_trim_own) {
+            atomic_store_explicit(&s->wants_trim, true, memory_order_relaxed);
         }
     }
 }

@@ -167,6 +167,9 @@ pool_tick(struct pool *p, uint64_t now_ms)
     unsigned unused, n;
 
     CHECK_IS(p, POOL_MAGIC);
+    if (p->now_ms == 0) /* no time was known when these were lent */
+        for (unsigned i = 0; i < p->n_in_use; i++)
+            p->leases[i].since_ms = now_ms;
     p->now_ms = ORB_MAX(p->now_ms, now_ms);
     unused = ORB_MIN(p->low_water, p->n_idle);
     n = (unused + 1) / 2;

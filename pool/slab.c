@@ -242,9 +242,9 @@ slab_block_get(enum mem_domain domain)
     struct slab *s;
 
     CHECK(domain < MEM_N_DOMAINS);
-    s = mem_has_room(domain, 1) ? slab_get(domain) : mem_refuse(domain);
+    s = mem_has_room(domain, 1) ? slab_get(domain) : NULL;
     if (s == NULL)
-        return NULL;
+        return mem_refuse(domain);
     slab_touch(s, SLAB_N_PAGES);
     return slab_memory(s);
 }

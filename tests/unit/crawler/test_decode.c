@@ -528,6 +528,28 @@ TEST(decode__release_gives_everything_back)
     buf_fini(&a), buf_fini(&gz), buf_fini(&zs);
 }
 
+/* Four bytes of padding that announce 5 MiB: a large reservation, of which little stays. */
+TEST(decode__what_stays_of_a_large_reservation_is_a_body_buffer_like_others)
+{
+    static const size_t lengths[] = { 1, 2100, 100000, 200000, 262143, 262144, 300000 };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(lengths); i++) {
+        struct buf plain = sample(lengths[i]), gz = empty(), next;
+        struct slice s = buf_slice(&plain);
+
+        encode_deflate(&gz, s, ENCODE_GZIP);
+        while (gz.n < 8192)
+            assert_int_equal(buf_append_char(&gz, '\0'), 0);
+        assert_int_equal(buf_append(&gz, "\0\0\x50\0", 4), 0);
+        assert_decodes(buf_slice(&gz), "gzip", s, false);
+        buf_init(&next, MEM_BUF, BUF_NO_CEILING);
+        assert_int_equal(buf_reserve(&next, lengths[i]), 0);
+        assert_true(mem_usable_bytes(next.p) > next.cap); /* room for all that it says, and the NUL */
+        buf_fini(&next);
+        buf_fini(&plain), buf_fini(&gz);
+    }
+}
+
 TESTS(T(decode__what_was_encoded_comes_back), T(decode__nothing_to_take_off_lends_the_input),
       T(decode__an_empty_body_is_empty_whatever_its_label), T(decode__encoded_nothing_is_empty),
       T(decode__gzip_members_are_joined), T(decode__gzip_header_fields_are_skipped),
@@ -546,4 +568,5 @@ TESTS(T(decode__what_was_encoded_comes_back), T(decode__nothing_to_take_off_lend
       T(decode__a_ratio_beyond_2000_is_a_bomb_once_past_1_mib),
       T(decode__a_size_that_only_a_header_promises_takes_no_memory),
       T(decode__hostile_archives_of_the_shared_data_are_stopped), T(decode__a_thousand_pages_leave_memory_flat),
+      T(decode__what_stays_of_a_large_reservation_is_a_body_buffer_like_others),
       T(decode__release_gives_everything_back))

@@ -444,6 +444,46 @@ TEST(gc_safe_point__caps_what_floats)
     gc_collect(2);
 }
 
+struct holder {
+    struct node node;
+    char *body;
+};
+
+static void
+free_body(struct object *o)
+{
+    mem_free(MEM_BUF, ((struct holder *)(void *)o)->body);
+}
+
+static size_t
+body_bytes(const struct object *o)
+{
+    return mem_usable_bytes(((const struct holder *)(const void *)o)->body);
+}
+
+static struct object_type holder_type = { .name = "holder", .object_bytes = sizeof(struct holder), .pointer_offsets = pointers,
+                                          .n_pointers = 2, .release = free_body, .owned_bytes = body_bytes };
+
+/* A few small objects may own most of the memory: long before there are as many as a threshold asks for. */
+TEST(gc_safe_point__caps_what_floats_outside_the_slots)
+{
+    size_t before, most = 0;
+
+    forget_the_past();
+    before = mem_live_bytes();
+    for (int i = 0; i < 300; i++) {
+        struct object *o = make(&holder_type);
+
+        ((struct holder *)(void *)o)->body = mem_must(mem_alloc(MEM_BUF, 1 << 20));
+        link_to(o, o);
+        object_unref(&o);
+        gc_safe_point();
+        most = ORB_MAX(most, mem_live_bytes());
+    }
+    assert_true(most - before <= (16 + 2) << 20);
+    forget_the_past();
+}
+
 TEST(gc_fini__runs_finalizers_and_says_what_is_left)
 {
     struct object *left;
@@ -458,6 +498,139 @@ TEST(gc_fini__runs_finalizers_and_says_what_is_left)
     assert_int_equal(mem_live_blocks(), 0);
 }
 
+static void
+pin_finalize(struct object *o)
+{
+    object_pin(o);
+    revived = o;
+}
+
+static struct object_type pinning_type = { .name = "pinning", NODE, .flags = OBJECT_WEAKABLE, .finalize = pin_finalize };
+
+TEST(gc_collect__a_finalizer_may_pin_its_object)
+{
+    struct object *o;
+
+    forget_the_past();
+    gc_set_check(true);
+    revived = NULL;
+    garbage_ring(&pinning_type, 1);
+    assert_int_equal(gc_collect(2).n_resurrected, 1);
+    o = revived;
+    assert_int_equal(o->gcn, 1);
+    object_unpin(o);
+    revived = NULL;
+    assert_int_equal(gc_collect(2).n_collected, 1);
+    assert_int_equal(heap_n_objects(), 0);
+}
+
+static struct weak to_neighbour;
+
+/* The first to be finalized drops the neighbour, the second looks for it. */
+static void
+dropping_finalize(struct object *o)
+{
+    struct node *n = (struct node *)(void *)o;
+
+    if (n_finalized++ == 0) {
+        assert_int_equal(weak_set(&to_neighbour, n->other), 0);
+        object_unref(&n->other);
+    }
+    assert_null(weak_peek(&to_neighbour));
+}
+
+static struct object_type dropping_type = { .name = "dropping", NODE, .finalize = dropping_finalize };
+
+TEST(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null)
+{
+    struct object *a, *b;
+
+    forget_the_past();
+    n_finalized = 0;
+    a = make(&dropping_type);
+    b = make(&dropping_type);
+    link_to(a, b);
+    link_to(b, a);
+    ((struct node *)(void *)a)->other = make(&plain_type);
+    ((struct node *)(void *)b)->other = make(&plain_type);
+    object_unref(&a);
+    object_unref(&b);
+    assert_int_equal(gc_collect(2).n_collected, 4);
+    assert_int_equal(n_finalized, 2);
+    weak_clear(&to_neighbour);
+}
+
+/* Makes an object that holds it, in a ring that nobody else knows of. */
+static void
+hiding_finalize(struct object *o)
+{
+    struct object *n = make(&plain_type);
+
+    link_to(n, o);
+    object_unref(&((struct node *)(void *)o)->other);
+    ((struct node *)(void *)o)->other = n;
+}
+
+static struct object_type hiding_type = { .name = "hiding", NODE, .finalize = hiding_finalize };
+
+TEST(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next)
+{
+    forget_the_past();
+    garbage_ring(&hiding_type, 1);
+    assert_int_equal(gc_collect(2).n_resurrected, 1);
+    assert_int_equal(gc_collect(2).n_collected, 2);
+    assert_int_equal(heap_n_objects(), 0);
+}
+
+static struct object_type reviving_ordered_type = { .name = "reviving ordered", NODE, .flags = OBJECT_ORDERED,
+                                                    .finalize = reviving_finalize };
+
+TEST(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable)
+{
+    struct object *ring, *o;
+    struct gc_result r;
+
+    forget_the_past();
+    ring = make(&plain_type);
+    revived = NULL;
+    link_to(ring, ring);
+    o = make(&reviving_ordered_type);
+    ((struct node *)(void *)ring)->other = o;
+    object_unref(&ring);
+    r = gc_collect(2);
+    assert_int_equal(r.n_collected, 1);
+    assert_ptr_equal(revived, o);
+    assert_int_equal(r.n_uncollectable, 0);
+    assert_int_equal(gc_uncollectable(NULL, 0), 0);
+    object_unref(&revived);
+}
+
+static unsigned n_nested, n_calls;
+
+static void
+collect_again(void *arg, unsigned generation, const struct gc_result *result)
+{
+    if (n_calls++ > 10)
+        return;
+    garbage_ring(&plain_type, 2);
+    n_nested += !gc_collect(2).was_skipped;
+}
+
+TEST(gc_callbacks__do_not_collect)
+{
+    struct gc_callback c = { .fn = collect_again };
+
+    forget_the_past();
+    n_nested = n_calls = 0;
+    gc_callback_add(&c);
+    garbage_ring(&plain_type, 2);
+    gc_collect(0);
+    gc_callback_remove(&c);
+    assert_int_equal(n_nested, 0);
+    assert_int_equal(n_calls, 2);
+    gc_collect(2);
+}
+
 TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
@@ -467,4 +640,10 @@ TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipp
       T(gc_collect__marks_a_heap_that_overflows_its_stack), T(gc_collect__a_chain_of_a_million_in_a_ring_needs_no_recursion),
       T(gc_callbacks__come_at_start_and_stop_newest_first), T(gc_stats__say_how_long_and_how_much),
       T(gc_safe_point__collects_the_young_at_their_threshold), T(gc_safe_point__caps_what_floats),
+      T(gc_collect__a_finalizer_may_pin_its_object),
+      T(gc_collect__a_weak_reference_to_one_that_a_finalizer_let_go_reads_null),
+      T(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next),
+      T(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable),
+      T(gc_callbacks__do_not_collect),
+      T(gc_safe_point__caps_what_floats_outside_the_slots),
       T(gc_fini__runs_finalizers_and_says_what_is_left))

@@ -156,27 +156,39 @@ TEST(heap__find_knows_objects_from_other_numbers)
     assert_null(heap_find((uintptr_t)o));
 }
 
+/* The first of all tests, since a process is told the time for the first time only once. */
+TEST(heap__what_is_made_before_the_time_is_told_is_no_older_than_that)
+{
+    make_all(&small_type, 1);
+    gc_set_time(40000000); /* a clock begins anywhere */
+    assert_int_equal(gc_age_s(all[0]), 0);
+    gc_set_time(40000000 + 60000);
+    assert_int_equal(gc_age_s(all[0]), 60);
+    drop_all(1);
+}
+
 TEST(heap__ages_are_told_to_four_seconds_and_never_wrap)
 {
-    gc_set_time(1000000);
+    gc_set_time(50000000);
     make_all(&small_type, 2);
     assert_int_equal(gc_age_s(all[0]), 0);
-    gc_set_time(1000000 + 60000);
+    gc_set_time(50000000 + 60000);
     assert_int_equal(gc_age_s(all[0]), 60);
     object_unref(&all[1]);
     all[1] = mem_must(OBJECT_NEW(&small_type));
     assert_int_equal(gc_age_s(all[1]), 0);
     for (unsigned hour = 1; hour < 50; hour++) {
-        gc_set_time(1000000 + hour * 3600000u);
+        gc_set_time(50000000 + hour * 3600000u);
         assert_int_equal(gc_age_s(all[0]), hour >= 2 ? 7200 : 3600);
     }
-    gc_set_time(1000000 + 500 * (uint64_t)3600000); /* the process slept */
+    gc_set_time(50000000 + 500 * (uint64_t)3600000); /* the process slept */
     assert_int_equal(gc_age_s(all[0]), 7200);
     assert_int_equal(gc_age_s(all[1]), 7200);
     drop_all(2);
 }
 
-TESTS(T(heap__objects_are_zeroed_also_in_used_slots), T(heap__counts_bytes_of_slots_in_its_domain),
+TESTS(T(heap__what_is_made_before_the_time_is_told_is_no_older_than_that),
+      T(heap__objects_are_zeroed_also_in_used_slots), T(heap__counts_bytes_of_slots_in_its_domain),
       T(heap__empty_slabs_go_back_but_for_one_a_type), T(heap__what_is_made_together_lies_together),
       T(heap__each_sees_every_object_of_every_kind_once), T(heap__indices_are_dense_and_lead_back),
       T(heap__find_knows_objects_from_other_numbers), T(heap__ages_are_told_to_four_seconds_and_never_wrap))

@@ -109,6 +109,30 @@ TEST(buf__a_ceiling_between_two_classes_is_kept)
     assert_verified();
 }
 
+TEST(buf__what_is_made_to_fit_belongs_to_its_new_class)
+{
+    static const size_t sizes[] = { 0, 1, 2047, 2048, 5000, 200000, 262143, 262144, 900000 };
+    size_t live = live_bytes();
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(sizes); i++)
+        for (size_t from = 3000; from < 9000000; from *= 9) {
+            struct buf b;
+
+            buf_init(&b, MEM_BUF, BUF_NO_CEILING);
+            assert_int_equal(buf_reserve(&b, ORB_MAX(from, sizes[i])), 0);
+            memset(b.p, 'x', sizes[i]);
+            b.n = sizes[i];
+            b.p[b.n] = '\0';
+            buf_fit(&b);
+            assert_int_equal(b.n, sizes[i]);
+            assert_int_equal(strlen(b.p), sizes[i]);
+            assert_true(b.cap >= b.n && b.cap <= ORB_MAX(4095, b.n * 3 / 2) && mem_usable_bytes(b.p) > b.cap);
+            buf_fini(&b);
+            assert_int_equal(live_bytes(), live);
+        }
+    assert_verified();
+}
+
 TEST(buf__bytes_taken_out_are_an_ordinary_block)
 {
     struct buf b;
@@ -156,4 +180,5 @@ TEST(buf__a_body_that_cannot_grow_stays_as_it_was)
 
 TESTS(T(buf__a_body_grows_through_classes_and_keeps_its_bytes), T(buf__the_next_body_gets_the_buffer_of_the_last),
       T(buf__a_ceiling_between_two_classes_is_kept), T(buf__bytes_taken_out_are_an_ordinary_block),
+      T(buf__what_is_made_to_fit_belongs_to_its_new_class),
       T(buf__a_body_that_cannot_grow_stays_as_it_was))

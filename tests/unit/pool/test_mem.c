@@ -187,6 +187,29 @@ walk_two_objects(enum mem_domain domain)
     return domain == MEM_OBJ ? 64 : 0;
 }
 
+/* A block is counted with what is set aside for it, and so it is when the limit is asked. */
+TEST(mem__what_lives_never_exceeds_the_hard_limit)
+{
+    static const size_t sizes[] = { 1, 130, 900, 1000, 5000, 1100000 };
+
+    for (unsigned i = 0; i < ORB_N_ELEMENTS(sizes); i++) {
+        size_t live = stats_of(MEM_PLUGIN).live_bytes, limit = live + sizes[i] * 3;
+        void *blocks[3], *grown;
+
+        mem_set_limits(MEM_PLUGIN, 0, limit);
+        for (unsigned k = 0; k < 3; k++)
+            blocks[k] = mem_alloc(MEM_PLUGIN, sizes[i]);
+        assert_true(stats_of(MEM_PLUGIN).live_bytes <= limit);
+        grown = mem_realloc(MEM_PLUGIN, blocks[0], sizes[i] * 2 - 1);
+        assert_true(stats_of(MEM_PLUGIN).live_bytes <= limit);
+        mem_set_limits(MEM_PLUGIN, 0, 0);
+        mem_free(MEM_PLUGIN, grown != NULL ? grown : blocks[0]);
+        mem_free(MEM_PLUGIN, blocks[1]);
+        mem_free(MEM_PLUGIN, blocks[2]);
+        assert_int_equal(stats_of(MEM_PLUGIN).live_bytes, live);
+    }
+}
+
 TEST(mem__verify_names_the_domain_whose_counters_are_wrong)
 {
     const char *names[MEM_N_DOMAINS];
@@ -313,6 +336,42 @@ free_all(void *arg)
     return NULL;
 }
 
+static pthread_barrier_t turn;
+
+/* Holds an empty slab, waits, and asks for a block of another size. */
+static void *
+keep_an_empty_slab(void *arg)
+{
+    mem_free(MEM_LOG, mem_alloc(MEM_LOG, 100));
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+    mem_free(MEM_PAGE, mem_alloc(MEM_PAGE, 100));
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+    return NULL;
+}
+
+TEST(mem__a_thread_at_work_gives_back_when_it_comes_by_also_after_a_tick)
+{
+    size_t before;
+    pthread_t thread;
+
+    mem_purge();
+    before = stats_of(MEM_LOG).slab_bytes;
+    pthread_barrier_init(&turn, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, keep_an_empty_slab, NULL), 0);
+    pthread_barrier_wait(&turn);
+    mem_purge();
+    mem_tick(1000);
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+    mem_purge(); /* what the thread has put back goes to the kernel */
+    assert_int_equal(stats_of(MEM_LOG).slab_bytes, before);
+    pthread_barrier_wait(&turn);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&turn);
+}
+
 TEST(mem__what_another_thread_frees_is_used_again_by_its_owner)
 {
     static void *blocks[3000];
@@ -386,8 +445,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(mem__caches_of_the_allocator_are_not_somebodys_plain_malloc), /* first: a domain makes its cache once */
         T(mem__agrees_with_a_shadow_model_over_random_steps), T(mem__a_failed_growth_leaves_the_block_as_it_was),
-        T(mem__a_hard_limit_is_exact_and_concerns_one_domain), T(mem__verify_names_the_domain_whose_counters_are_wrong), T(mem__domains_never_share_a_slab),
-        T(mem__purge_gives_free_pages_inside_slabs_back), T(mem__threads_free_each_others_blocks),
+        T(mem__a_hard_limit_is_exact_and_concerns_one_domain),
+        T(mem__what_lives_never_exceeds_the_hard_limit), T(mem__verify_names_the_domain_whose_counters_are_wrong), T(mem__domains_never_share_a_slab),
+        T(mem__purge_gives_free_pages_inside_slabs_back), T(mem__a_thread_at_work_gives_back_when_it_comes_by_also_after_a_tick),
+        T(mem__threads_free_each_others_blocks),
         T(mem__what_another_thread_frees_is_used_again_by_its_owner), T(mem__remembers_the_baseline),
         T(mem__says_whether_a_hook_took),
     };

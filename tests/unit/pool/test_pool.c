@@ -371,10 +371,30 @@ TEST(pool__a_failed_allocation_lends_nothing_and_loses_nothing)
     }
 }
 
+TEST(pool__what_is_lent_before_the_first_tick_is_not_overdue)
+{
+    struct pool_type type = { .name = "test", .make = make, .destroy = destroy, .lease_ms = 90000 };
+    struct pool_stats s;
+    struct pool *p;
+    void *early;
+
+    assert_int_equal(pool_new(&p, &type), 0);
+    early = pool_get(p);
+    pool_tick(p, 5000000); /* a clock begins anywhere */
+    pool_stats(p, &s);
+    assert_int_equal(s.n_overdue, 0);
+    pool_tick(p, 5090001);
+    pool_stats(p, &s);
+    assert_int_equal(s.n_overdue, 1);
+    pool_put(p, &early);
+    pool_free(&p);
+}
+
 TESTS(T(buf__refuses_to_grow_past_its_ceiling), T(buf__numbers_and_printed_text_grow_it), T(mem__counts_to_the_byte_and_honours_the_hard_limit),
       T(mem__counts_every_size_as_the_allocator_does), T(mem__peak_is_that_of_the_highest_moment),
       T(mem__counts_what_threads_pass_on),
       T(arena__frees_all_at_once_and_runs_cleanups), T(map__agrees_with_a_plain_array_over_random_streaks),
       T(ring__first_in_first_out_while_it_grows), T(pool__refuses_beyond_its_ceiling_and_decays_to_its_floor),
+      T(pool__what_is_lent_before_the_first_tick_is_not_overdue),
       T(pool__names_the_borrower_of_what_is_overdue), T(pool__a_thread_sees_the_pools_it_made),
       T(pool__a_failed_allocation_lends_nothing_and_loses_nothing))

@@ -2,6 +2,8 @@
 #include "tests/support/support.h"
 
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* How many of the block's pages are in memory. */
 static unsigned
@@ -100,7 +102,25 @@ TEST(slab__a_hard_limit_refuses_a_block)
     slab_count_live(MEM_PLUGIN, -1000);
 }
 
+/* In a process of its own, since the blocks of a range never leave it. */
+TEST(slab__a_range_that_is_used_up_is_a_counted_refusal)
+{
+    struct mem_stats before, s;
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        mem_stats(MEM_PLUGIN, &before);
+        while (slab_block_get(MEM_PLUGIN) != NULL) /* costs addresses, and headers */
+            continue;
+        mem_stats(MEM_PLUGIN, &s);
+        _exit(s.n_failed - before.n_failed == 1 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 TESTS(T(slab__blocks_are_aligned_apart_and_counted_in_their_domain),
       T(slab__an_empty_block_comes_back_to_its_own_domain_only),
       T(slab__empty_blocks_beyond_one_megabyte_go_to_the_kernel_after_the_decay),
-      T(slab__a_hard_limit_refuses_a_block))
+      T(slab__a_hard_limit_refuses_a_block), T(slab__a_range_that_is_used_up_is_a_counted_refusal))
