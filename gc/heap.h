@@ -9,7 +9,8 @@
  * An object's slab is its address with the low 16 bits off; its index is a multiplication (no division). live says which slots
  * hold objects; young and middle are subsets; old = live and none of the others. Free slots are linked through themselves and
  * poisoned under ASan.
- * The walkers below are for collect.c, census.c and graph.c; nobody outside gc/ includes this file.
+ * The walkers below are for collect.c, census.c and graph.c, and for who answers questions about single objects
+ * (cluster/heap_graph.c: an address, or a type's oldest object). Code that works with objects needs object.h only.
  */
 #ifndef ORB_GC_HEAP_H
 #define ORB_GC_HEAP_H
