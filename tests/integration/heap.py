@@ -54,6 +54,7 @@ try:
     check(census["n_objects"] == sum(r["n"] for r in census["rows"]) and census["rows"], f"a census that does not add up: {census}")
     check({"Host", "Robots", "Rule"} <= {r["type"] for r in census["rows"]}, f"types are missing: {census['rows']}")
     check(all(sum(r["n_by_age"]) == r["n"] for r in census["rows"]), "ages do not add up")
+    check(all(r["oldest_s"] < 120 for r in census["rows"]), f"older than the crawl: {census['rows']}")
     check(ask("0", "types").keys() == ask("0", "sites").keys(), "types and sites are not the census")
     domains = ask("0", "domains")
     check(sum(d["live_bytes"] for d in domains["domains"]) > 0 and len(domains["domains"]) >= 15, f"domains: {domains}")
