@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOT_MAX_DIGITS 5
+
 static const struct heap_command commands[] = {
     { "types", 0, NULL, show_types, "what is alive, by type, beside what the crawl's own books expect" },
     { "sites", 0, NULL, show_sites, "the same by the line of source that made it" },
@@ -64,7 +66,7 @@ refuse(const char *fmt, ...)
 static bool
 is_slot(const char *word)
 {
-    return strcmp(word, "coordinator") == 0 || (word[0] != '\0' && word[strspn(word, "0123456789")] == '\0');
+    return strcmp(word, "coordinator") == 0 || (word[0] != '\0' && strlen(word) <= SLOT_MAX_DIGITS && word[strspn(word, "0123456789")] == '\0');
 }
 
 /* "600", "10m", "2h": seconds; -1 = neither. */
@@ -245,6 +247,21 @@ write_out(struct slice bytes, const char *path)
     return is_written ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* As write_out(): what a table prints goes to standard output, which becomes the file. */
+static int
+write_table(const struct heap_args *a, const json_t *answer)
+{
+    const char *path = a->out_path == NULL ? "standard output" : a->out_path;
+    bool is_open = a->out_path == NULL || freopen(a->out_path, "we", stdout) != NULL;
+
+    if (is_open)
+        a->command->show(answer);
+    if (is_open && fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "orb heap: %s cannot be written: %s\n", path, strerror(errno));
+    return EXIT_FAILED;
+}
+
 /* JSON of a worker: parsed before it is printed, so that nothing but JSON comes out. */
 static int
 show_json(const struct heap_args *a, struct slice bytes)
@@ -260,9 +277,9 @@ show_json(const struct heap_args *a, struct slice bytes)
         return EXIT_FAILED;
     }
     if (!a->is_json && a->format == NULL && a->command->show != NULL) {
-        a->command->show(answer);
+        code = write_table(a, answer);
         json_decref(answer);
-        return EXIT_DONE;
+        return code;
     }
     buf_init(&text, MEM_JSON, BUF_NO_CEILING);
     dumped = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);

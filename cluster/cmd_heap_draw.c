@@ -69,6 +69,11 @@ heap_draw(struct slice dot, const char *format, const char *path)
     pid_t child = in < 0 || out < 0 ? -1 : fork();
     int code, saved = errno;
 
+    if (in >= 0 && out < 0 && path != NULL) {
+        fprintf(stderr, "orb heap: %s cannot be written: %s\n", path, strerror(saved));
+        close(in);
+        return EXIT_FAILED;
+    }
     if (child == 0)
         run_dot(in, out, format);
     code = child < 0 ? -1 : wait_for(child);

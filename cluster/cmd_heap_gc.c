@@ -101,6 +101,8 @@ show_gc(const json_t *answer)
     show_made(json_object_get(answer, "types"));
     printf("\nheap        %s in %lld slabs, %s of it free\n", table_size(bytes, (double)heap_int(answer, "heap_bytes")),
            (long long)heap_int(answer, "slabs"), table_size(more, (double)heap_int(answer, "slack_bytes")));
+    printf("acyclic     %s objects of types that can be in no ring: in no generation, freed by counting alone\n",
+           table_group(bytes, heap_int(answer, "untracked")));
     printf("floating    %s found by the last full collection, %s at most\n",
            table_size(bytes, (double)heap_int(answer, "floating_bytes_last")),
            table_size(more, (double)heap_int(answer, "floating_bytes_max")));

@@ -1,7 +1,9 @@
 /* cmd_heap_show.c - answers as tables: what is alive, what grew, whose the bytes are */
 #include "cluster/cmd_heap.h"
 
+#include "cluster/clock.h"
 #include "cluster/control_client.h"
+#include "cluster/log.h"
 #include "cluster/table.h"
 
 #include <stdio.h>
@@ -10,6 +12,7 @@
 
 #define MAX_ROWS 200 /* of a table; --json has them all */
 #define SHOWN_FRAMES 6
+#define MAX_BANDS 8 /* of age */
 
 static void
 say_cut(size_t n)
@@ -169,16 +172,19 @@ void
 show_census(const json_t *answer)
 {
     struct table_column columns[TABLE_MAX_COLUMNS] = { { "type", false }, { "site", false } };
+    char heads[MAX_BANDS][64]; /* a worker's word as well */
     const json_t *census = json_object_get(answer, "census"), *bands = json_object_get(census, "bands");
     const json_t *rows = json_object_get(census, "rows"), *by_age;
-    unsigned n_bands = (unsigned)ORB_MIN(json_array_size(bands), (size_t)8), n = 2;
+    unsigned n_bands = (unsigned)ORB_MIN(json_array_size(bands), (size_t)MAX_BANDS), n = 2;
     struct table t;
     size_t i;
     json_t *row;
 
     for (unsigned k = 0; k < n_bands; k++) {
         const char *name = json_string_value(json_array_get(bands, k));
-        columns[n++] = (struct table_column){ name == NULL ? "?" : name, true };
+
+        heads[k][log_escape(heads[k], sizeof heads[k] - 1, slice_str(name == NULL ? "?" : name), false)] = '\0';
+        columns[n++] = (struct table_column){ heads[k], true };
     }
     columns[n++] = (struct table_column){ "slots", true };
     columns[n++] = (struct table_column){ "owned", true };
@@ -233,8 +239,11 @@ show_diff(const json_t *answer)
 void
 show_errors(const json_t *answer)
 {
-    static const struct table_column columns[] = { { "host", false }, { "outcome", false }, { "status", true }, { "what", false } };
+    static const struct table_column columns[] = {
+        { "host", false }, { "ago", true }, { "outcome", false }, { "status", true }, { "what", false },
+    };
     const json_t *hosts = json_object_get(answer, "hosts");
+    int64_t now_ms = (int64_t)clock_wall_ms();
     struct table t;
     size_t i, k;
     json_t *host, *error;
@@ -247,6 +256,7 @@ show_errors(const json_t *answer)
     json_array_foreach(hosts, i, host) {
         json_array_foreach(json_object_get(host, "errors"), k, error) {
             table_text(&t, heap_text(host, "host"));
+            table_seconds(&t, ORB_MAX(now_ms / 1000 - heap_int(error, "at_ms") / 1000, 0));
             table_text(&t, heap_text(error, "outcome"));
             table_number(&t, heap_int(error, "status"));
             table_text(&t, heap_text(error, "what"));

@@ -181,14 +181,14 @@ start_tracing(const struct worker *w)
         log_debug("built without libunwind: where libraries allocate is not traced");
 }
 
-/* What a page takes is in these domains, and of what is in them a page takes the most. */
+/* What a page takes is in these domains; what the store has of its own in one of them is not the pages' fault. */
 static void
 limit_page_memory(const struct worker *w)
 {
     static const enum mem_domain domains[] = { MEM_BUF, MEM_PAGE, MEM_XML };
 
-    for (size_t i = 0; i < ORB_N_ELEMENTS(domains); i++)
-        mem_set_limits(domains[i], 0, w->conf.page_memory_bytes);
+    for (size_t i = 0; w->conf.page_memory_bytes != 0 && i < ORB_N_ELEMENTS(domains); i++)
+        mem_set_limits(domains[i], 0, w->conf.page_memory_bytes + (domains[i] == MEM_BUF ? STORE_KEPT_BYTES : 0));
 }
 
 static void

@@ -103,6 +103,7 @@ worker_heap_open(struct worker *w)
 
     if (err != 0)
         worker_die(w, "no memory for the census", err);
+    gc_set_time(worker_now_ms(w)); /* before the first object: it would be as old as the machine */
     if (w->conf.collect_every != NULL && heap_parse_rhythm(w->conf.collect_every, &n_pages, &ms))
         heap_set_rhythm(&w->heap, n_pages, ms);
     gc_set_check(w->conf.is_checking_heap);

@@ -176,8 +176,9 @@ on_robots(void *arg, struct page *page)
         outcome = OUTCOME_OK;
     } else if (outcome == OUTCOME_DECODE_FAILED || outcome == OUTCOME_UNSUPPORTED_ENCODING
                || outcome == OUTCOME_PROTOCOL || outcome == OUTCOME_HEADER_TOO_LARGE
-               || outcome == OUTCOME_DECODED_TOO_LARGE || outcome == OUTCOME_BODY_TOO_LARGE) {
-        outcome = OUTCOME_ROBOTS_UNREACHABLE; /* an answer that cannot be read is no permission */
+               || outcome == OUTCOME_DECODED_TOO_LARGE || outcome == OUTCOME_BODY_TOO_LARGE
+               || outcome == OUTCOME_TOO_MUCH_MEMORY) {
+        outcome = OUTCOME_ROBOTS_UNREACHABLE; /* an answer that cannot be read is no permission: later, perhaps */
     }
     page_unref(&page);
     host_settle(h, outcome);

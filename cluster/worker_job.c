@@ -42,7 +42,7 @@ job_new(struct whost *h, struct wurl *u)
     j->url = u;
     list_init(&j->node);
     url_init(&j->parsed_url, MEM_PAGE);
-    buf_init(&j->frames, MEM_PAGE, WIRE_MAX_REPORT_BYTES);
+    buf_init(&j->frames, MEM_LOG, WIRE_MAX_REPORT_BYTES); /* a message: no limit of pages may lose it */
     return j;
 }
 

@@ -164,6 +164,8 @@ add_related(struct links *l, struct slice href, struct slice rel)
 enum links_result
 links_base(struct links *l, struct slice href)
 {
+    int err;
+
     if (l->has_base || href.p == NULL)
         return LINKS_GO_ON;
     l->has_base = true; /* the first with an href, whatever it holds */
@@ -172,8 +174,10 @@ links_base(struct links *l, struct slice href)
         l->has_written_base = true;
         l->is_unrecorded |= buf_append_slice(&l->written_base, href) != 0;
     }
-    if (url_parse(&l->scratch, href, l->in->url) != 0 || !url_is_http(&l->scratch)
-        || slice_eq(url_href(&l->scratch), url_href(l->in->url)))
+    err = url_parse(&l->scratch, href, l->in->url);
+    if (err == ORB_ENOMEM)
+        l->err = err;
+    if (err != 0 || !url_is_http(&l->scratch) || slice_eq(url_href(&l->scratch), url_href(l->in->url)))
         return LINKS_GO_ON;
     l->err = url_copy(&l->base, &l->scratch);
     return l->has_relative && l->err == 0 ? LINKS_AGAIN : LINKS_GO_ON;

@@ -52,11 +52,11 @@ links_fini(struct links *l)
 }
 
 static void
-forget_record(struct links *l)
+forget_record(struct links *l, bool is_unrecorded)
 {
     buf_clear(&l->mentions);
     buf_clear(&l->texts);
-    l->is_unrecorded = false;
+    l->is_unrecorded = is_unrecorded;
 }
 
 void
@@ -80,7 +80,7 @@ links_trim(struct links *l)
     l->out = NULL;
     l->in = NULL;
     l->is_recording = false;
-    forget_record(l);
+    forget_record(l, false);
     buf_trim(&l->mentions, RECORD_KEPT_BYTES);
     buf_trim(&l->texts, RECORD_KEPT_BYTES);
     buf_trim(&l->written_base, RECORD_KEPT_BYTES);
@@ -95,11 +95,11 @@ links_begin(struct links *l, struct parsed *out, const struct parse_input *in, c
     l->n = l->n_bytes = l->n_slots_used = 0;
     l->err = 0;
     l->has_relative = l->is_cut = false;
-    forget_record(l);
     if (!keeps_base) {
         l->has_base = l->has_written_base = false;
         buf_clear(&l->base.href);
     }
+    forget_record(l, keeps_base && l->is_unrecorded); /* the base is not recorded again: if that failed, it is lost */
     if (++l->epoch == 0) {
         l->epoch = 1;
         if (l->slots != NULL)

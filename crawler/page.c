@@ -60,6 +60,7 @@ page_describe(const struct object *o, char *to, size_t cap)
 {
     const struct page *p = (const struct page *)(const void *)o;
     struct slice rest = buf_slice(&p->request), line, first = SLICE_NONE, host = SLICE_NONE;
+    char status[16] = "";
 
     for (bool is_first = true; line_next(&rest, &line); is_first = false) {
         if (is_first)
@@ -67,8 +68,9 @@ page_describe(const struct object *o, char *to, size_t cap)
         else if (line.n > 6 && strncasecmp(line.p, "host: ", 6) == 0)
             host = slice_sub(line, 6, line.n);
     }
-    snprintf(to, cap, "%d " SLICE_FMT " of " SLICE_FMT, p->status, SLICE_ARG(slice_sub(first, 0, 200)),
-             SLICE_ARG(slice_sub(host, 0, 200)));
+    if (p->status != 0) /* its answer has begun */
+        snprintf(status, sizeof status, "%d ", p->status);
+    snprintf(to, cap, "%s" SLICE_FMT " of " SLICE_FMT, status, SLICE_ARG(slice_sub(first, 0, 200)), SLICE_ARG(slice_sub(host, 0, 200)));
 }
 
 struct object_type page_type = {

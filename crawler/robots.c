@@ -356,9 +356,9 @@ robots_parse(struct slice body, struct slice agent)
 
     if (r == NULL)
         return NULL;
-    buf_init(&c.text, MEM_BUF, BUF_NO_CEILING);
-    buf_init(&c.rules, MEM_BUF, BUF_NO_CEILING);
-    buf_init(&c.sitemaps, MEM_BUF, BUF_NO_CEILING);
+    buf_init(&c.text, MEM_HOST, BUF_NO_CEILING);
+    buf_init(&c.rules, MEM_HOST, BUF_NO_CEILING);
+    buf_init(&c.sitemaps, MEM_HOST, BUF_NO_CEILING);
     body = robots_skip_bom(slice_sub(body, 0, ROBOTS_MAX_BYTES));
     c.wanted = best_fit(body, c.agent);
     if (compile_lines(&c, body) != 0)
@@ -451,7 +451,7 @@ robots_allows(const struct robots *robots, struct slice path_query)
 {
     const struct rules *r;
     char on_stack[STACK_PATH_BYTES];
-    struct buf path = { .p = on_stack, .cap = sizeof on_stack - 1, .ceiling_bytes = sizeof on_stack - 1, .domain = MEM_BUF };
+    struct buf path = { .p = on_stack, .cap = sizeof on_stack - 1, .ceiling_bytes = sizeof on_stack - 1, .domain = MEM_HOST };
     bool is_on_stack = path_query.n <= (sizeof on_stack - 1) / 3, is_allowed = false;
     size_t n_path;
     const char *query;
@@ -471,7 +471,7 @@ robots_allows(const struct robots *robots, struct slice path_query)
     if (robots_path_is_normal(path_query))
         return rules_allow(r, path_query);
     if (!is_on_stack)
-        buf_init(&path, MEM_BUF, BUF_NO_CEILING);
+        buf_init(&path, MEM_HOST, BUF_NO_CEILING);
     if (robots_path_append(&path, path_query, false) == 0)
         is_allowed = rules_allow(r, buf_slice(&path));
     if (!is_on_stack)

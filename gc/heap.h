@@ -10,7 +10,8 @@
  * An object's table is found by the number of its block, its index by a multiplication (no division). live says which slots
  * hold objects; young, middle and frozen are subsets; old = live and none of the others. A free slot is found by live, and
  * poisoned under ASan.
- * The walkers below are for collect.c, census.c and graph.c; nobody outside gc/ includes this file.
+ * The walkers below are for collect.c, census.c and graph.c, and for who answers questions about single objects
+ * (cluster/heap_graph.c: an address, or a type's oldest object). Code that works with objects needs object.h only.
  */
 #ifndef ORB_GC_HEAP_H
 #define ORB_GC_HEAP_H

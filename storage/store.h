@@ -26,6 +26,8 @@
 #include "storage/warc.h"
 
 #define STORE_DEFAULT_BATCH_ROWS 200
+/* Most of MEM_BUF that a store has of its own, whatever it stores: compressors, the first part of a batch, buffers that stay. */
+#define STORE_KEPT_BYTES (2u << 20)
 
 struct store;
 

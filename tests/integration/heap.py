@@ -54,6 +54,7 @@ try:
     check(census["n_objects"] == sum(r["n"] for r in census["rows"]) and census["rows"], f"a census that does not add up: {census}")
     check({"Host", "Robots", "Rule"} <= {r["type"] for r in census["rows"]}, f"types are missing: {census['rows']}")
     check(all(sum(r["n_by_age"]) == r["n"] for r in census["rows"]), "ages do not add up")
+    check(all(r["oldest_s"] < 120 for r in census["rows"]), f"older than the crawl: {census['rows']}")
     check(ask("0", "types").keys() == ask("0", "sites").keys(), "types and sites are not the census")
     domains = ask("0", "domains")
     check(sum(d["live_bytes"] for d in domains["domains"]) > 0 and len(domains["domains"]) >= 15, f"domains: {domains}")
@@ -126,6 +127,14 @@ try:
     refused("which process?", out, "everything", code=2)
     refused("allowed: dot|json|svg|png", out, "0", "graph", "--format", "gif", code=2)
     refused("no crawl is running", TMP, "0")
+    refused("which process?", out, "4294967296", code=2)  # not worker 0
+    refused("/nowhere/x cannot be written", out, "0", "domains", "-o", "/nowhere/x")
+    refused("/nowhere/x cannot be written", out, "0", "graph", "--format", "svg", "-o", "/nowhere/x")
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([ORB, "heap", out, "0", "types"], stdout=full, stderr=subprocess.PIPE, text=True)
+    check(r.returncode == 1 and "standard output cannot be written" in r.stderr, f"a table that went nowhere: {r.returncode} {r.stderr}")
+    table = orb("heap", out, "0", "domains", "-o", f"{TMP}/domains.txt")
+    check(table.returncode == 0 and table.stdout == "" and "sqlite" in open(f"{TMP}/domains.txt").read(), "-o writes no table")
     help_text = orb("heap", "--help").stdout
     check(all(word in help_text for word in ("census", "magnify", "promised", "--referrers", "a session")), "the help does not help")
 

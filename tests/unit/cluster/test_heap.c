@@ -94,6 +94,21 @@ TEST(heap__every_question_is_answered_with_json)
     tear_down();
 }
 
+TEST(heap__the_domains_add_up_to_what_lives_in_all)
+{
+    json_t *answer, *row;
+    int64_t sum = 0;
+    size_t i;
+
+    set_up();
+    answer = ask("{\"what\":\"domains\"}", 1000, true);
+    json_array_foreach(json_object_get(answer, "domains"), i, row)
+        sum += (int64_t)json_integer_value(json_object_get(row, "live_bytes"));
+    assert_int_equal(sum, json_integer_value(json_object_get(answer, "live_bytes")));
+    json_decref(answer);
+    tear_down();
+}
+
 TEST(heap__the_chain_leads_from_the_root_to_the_address_that_was_asked_for)
 {
     json_t *answer, *chain;
@@ -225,7 +240,8 @@ TEST(base64__comes_back_as_it_went)
     buf_fini(&back);
 }
 
-TESTS(T(heap__every_question_is_answered_with_json), T(heap__the_chain_leads_from_the_root_to_the_address_that_was_asked_for),
+TESTS(T(heap__every_question_is_answered_with_json), T(heap__the_domains_add_up_to_what_lives_in_all),
+      T(heap__the_chain_leads_from_the_root_to_the_address_that_was_asked_for),
       T(heap__a_reference_that_nobody_accounts_for_is_named), T(heap__diff_tells_what_grew_since_the_past),
       T(heap__what_cannot_be_answered_is_refused_with_a_hint), T(heap__an_answer_that_does_not_fit_is_refused),
       T(heap__collect_every_has_a_rhythm_of_pages_or_of_time), T(base64__comes_back_as_it_went))

@@ -356,8 +356,10 @@ TEST(cache__survives_any_failed_allocation)
         for (int i = 0; err == 0 && i < 2; i++) {
             err = cache_parse(c, &out, &p.in, &used);
             assert_true(err == 0 || err == ORB_ENOMEM);
-            if (err == 0)
+            if (err == 0) {
                 assert_int_equal(out.n_links, 1);
+                assert_same_slice(out.links[0].url, SLICE_LITERAL("http://a.test/b/x")); /* also when the base could not be kept */
+            }
             parsed_page_unref(&used);
         }
         cache_free(&c);

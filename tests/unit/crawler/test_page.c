@@ -35,6 +35,20 @@ TEST(page_read_head__finds_what_is_asked_for)
     page_unref(&p);
 }
 
+TEST(page__says_what_it_is_of_and_its_status_once_there_is_one)
+{
+    struct page *p = page_with("HTTP/1.1 404 No\r\n\r\n", "");
+    char text[200];
+
+    assert_int_equal(buf_append_str(&p->request, "GET /a HTTP/1.1\r\nHost: h.test\r\n\r\n"), 0);
+    page_type.describe(&p->object, text, sizeof text);
+    assert_string_equal(text, "GET /a HTTP/1.1 of h.test");
+    assert_int_equal(page_read_head(p), 0);
+    page_type.describe(&p->object, text, sizeof text);
+    assert_string_equal(text, "404 GET /a HTTP/1.1 of h.test");
+    page_unref(&p);
+}
+
 TEST(page_read_head__unfolds_and_takes_bare_lf)
 {
     struct page *p = page_with("HTTP/1.1 200\nContent-Type: text/\n html;\n\tcharset=x\n\n", "");
@@ -177,7 +191,8 @@ TEST(page_new__survives_any_failed_allocation)
     }
 }
 
-TESTS(T(page_read_head__finds_what_is_asked_for), T(page_read_head__unfolds_and_takes_bare_lf),
+TESTS(T(page__says_what_it_is_of_and_its_status_once_there_is_one), T(page_read_head__finds_what_is_asked_for),
+      T(page_read_head__unfolds_and_takes_bare_lf),
       T(page_read_head__refuses_what_is_no_head), T(page_read_head__a_thousand_lines_of_one_field_stay_within_the_arena),
       T(page_read_head__is_total), T(page_seal__takes_chunking_off_and_finds_the_trailers), T(page_seal__borrows_a_plain_body),
       T(page_seal__fails_only_what_was_fine), T(page_seal__takes_off_a_transfer_coding_that_nobody_asked_for),

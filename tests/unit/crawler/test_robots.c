@@ -259,6 +259,20 @@ TEST(robots__hosts_with_the_same_rules_share_them)
         robots_unref(&hosts[i]);
 }
 
+TEST(robots__a_limit_of_what_pages_take_changes_no_answer)
+{
+    char path[4000] = "/open/\"";
+
+    memset(path + strlen(path), 'x', sizeof path - strlen(path) - 1);
+    path[sizeof path - 1] = '\0';
+    mem_set_limits(MEM_BUF, 0, 1);
+    mem_set_limits(MEM_PAGE, 0, 1);
+    assert_true(allows(two_groups, "orbweaver", path));
+    assert_false(allows(two_groups, "orbweaver", path + strlen("/open")));
+    mem_set_limits(MEM_BUF, 0, 0);
+    mem_set_limits(MEM_PAGE, 0, 0);
+}
+
 TEST(robots__survives_any_failed_allocation)
 {
     size_t before = mem_live_blocks();
@@ -282,4 +296,4 @@ TESTS(T(robots__the_longest_match_decides_and_allow_wins_a_tie), T(robots__a_nam
       T(robots__crawl_delay_is_that_of_our_group), T(robots__sitemaps_are_of_the_whole_file),
       T(robots__keeps_rules_once_and_only_ours), T(robots__reads_the_first_500_kib), T(robots__hostile_patterns_are_cheap),
       T(robots__hosts_with_the_same_rules_share_them),
-      T(robots__survives_any_failed_allocation))
+      T(robots__a_limit_of_what_pages_take_changes_no_answer), T(robots__survives_any_failed_allocation))

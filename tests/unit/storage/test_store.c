@@ -86,6 +86,30 @@ TEST(store__keeps_an_answer_as_records_and_a_row)
     assert_int_equal(verify(&d, 8), ORB_ENOTFOUND);
 }
 
+TEST(store__keeps_no_more_of_the_domain_of_bodies_than_it_says)
+{
+    struct sample_dirs d = sample_dirs_new();
+    struct mem_stats before, after;
+    struct store *s;
+    struct buf body;
+
+    mem_stats(MEM_BUF, &before);
+    s = open_store(&d);
+    buf_init(&body, MEM_DEFAULT, BUF_NO_CEILING);
+    for (uint64_t id = 1; id <= 40; id++) {
+        struct record r;
+
+        sample_body(&body, (unsigned)id, id % 10 == 0 ? 3u << 20 : 20000);
+        r = sample_page(id, "http://example.org/a", buf_slice(&body));
+        assert_int_equal(store_put(s, &r, SAMPLE_NOW_MS), 0);
+    }
+    assert_int_equal(store_flush(s), 0);
+    buf_fini(&body);
+    mem_stats(MEM_BUF, &after);
+    assert_in_range(after.live_bytes - before.live_bytes, 256 * 1024, STORE_KEPT_BYTES);
+    assert_int_equal(store_close(&s), 0);
+}
+
 TEST(store__a_second_answer_replaces_the_row)
 {
     struct sample_dirs d = sample_dirs_new();
@@ -415,7 +439,8 @@ TEST(store__a_missing_folder_is_an_error_that_names_it)
     buf_fini(&error);
 }
 
-TESTS(T(store__keeps_an_answer_as_records_and_a_row), T(store__a_second_answer_replaces_the_row),
+TESTS(T(store__keeps_an_answer_as_records_and_a_row), T(store__keeps_no_more_of_the_domain_of_bodies_than_it_says),
+      T(store__a_second_answer_replaces_the_row),
       T(store__not_modified_keeps_the_stored_page), T(store__noarchive_keeps_the_row_and_noindex_little_of_it),
       T(store__a_304_that_asks_it_takes_what_is_kept_out_of_the_row), T(store__a_file_of_the_first_schema_is_brought_up_to_date_by_a_writer_only),
       T(store__batch_full_is_again), T(store__busy_keeps_the_batch),
