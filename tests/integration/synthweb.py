@@ -1,5 +1,5 @@
 """synthweb.py - what the integration tests share: the synthetic web, a crawl of it, and what must be true afterwards."""
-import collections, os, sqlite3, subprocess, sys, tempfile
+import atexit, collections, os, sqlite3, subprocess, sys, tempfile
 
 ORB, LONG = os.environ["ORB"], os.environ.get("ORB_TEST_LONG") == "1"
 TMP = os.environ.get("TMPDIR") or tempfile.mkdtemp()
@@ -26,6 +26,7 @@ class Web:
         self.process = subprocess.Popen(
             [ORB, "synth", "--hosts", str(hosts), "--pages", str(pages), "--log", self.log, "--hosts-file", f"{TMP}/hosts",
              "--large", "300000", *extra], stdout=subprocess.PIPE, text=True)
+        atexit.register(self.stop) # also when the test fails
         line = self.process.stdout.readline()
         assert line.startswith("listening on"), line
         self.port = int(line.split(":")[1].split(";")[0])
