@@ -316,7 +316,7 @@ TEST(fetch__goes_through_a_proxy_when_told)
     page_unref(&p);
     t.guard.allow_all = false; /* the proxy itself is not the guard's business, a literal host is */
     for (size_t i = 0; i < ORB_N_ELEMENTS(refused); i++) {
-        p = get(&t, "", refused[i]); /* the worker looks nothing up: the URL says it */
+        p = get(&t, "", "%s", refused[i]); /* the worker looks nothing up: the URL says it */
         assert_int_equal(p->outcome, OUTCOME_ADDRESS_BLOCKED);
         page_unref(&p);
     }
