@@ -14,7 +14,7 @@
  *                   7 call     watchers and gc callbacks, outside the collection
  *
  * Runs at safe points only: gc_collect() and gc_safe_point() are called where no C code holds an uncounted pointer to an
- * object (the loop's turn). object_new() never collects. Allocates nothing from phase 1 to 6: what it needs is in the slabs.
+ * object (the loop's turn). object_new() never collects. The collector allocates nothing from phase 1 to 6 (finalizers may): what it needs is in the slabs.
  * Never driven by RSS: thresholds count objects, bytes are live bytes of the domains (pool/mem.h).
  *
  * Time       gc/ knows no clock: gc_set_clock() lends one for the pause histogram; without it pauses read 0.
@@ -38,7 +38,7 @@ struct gc_generation_stats {
 };
 struct gc_stats {
     struct gc_generation_stats generations[GC_GENERATIONS];
-    uint64_t n_frozen, n_untracked;              /* untracked: acyclic types */
+    uint64_t n_frozen, n_untracked;              /* frozen: and pinned; untracked: acyclic types */
     uint64_t heap_bytes, slack_bytes, n_slabs;   /* heap = slabs held; slack = heap - live slots */
     uint64_t floating_bytes_last, floating_bytes_max; /* garbage that the last full collection found: it had floated since the
                                                          one before; and the most ever */
@@ -96,7 +96,7 @@ uint32_t gc_age_s(const struct object *o); /* to GC_EPOCH_S; at most 2 h, which 
 
 /* Every invariant of heap, headers, bitmaps, cells and counts; CHECK fails with what is wrong. O(heap). */
 void gc_check(void);
-void gc_set_check(bool is_checking); /* after every collection: --check-heap */
+void gc_set_check(bool is_checking); /* after every collection that is not skipped: --check-heap */
 
 /* At the end of a process: finalizers, a full collection, then every slab without objects goes back. Returns how many mortal
  * objects are still alive: they were leaked, or are held by statics. */

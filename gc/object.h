@@ -79,7 +79,7 @@ struct object { /* 16 bytes */
     uint32_t refs;            /* OBJECT_IMMORTAL_REFS = never counted again */
     uint16_t type;
     uint8_t flags;            /* enum object_flags */
-    uint8_t age;              /* full collections survived, saturating */
+    uint8_t age;              /* full collections survived (skipped ones do not count), saturating */
     uint32_t site;            /* 20 bits of site id, 12 bits of birth epoch (gc_epoch()) */
     uint32_t gcn;             /* references from inside, while a collection counts; a pinned one's pins; a dying one's link */
 };

@@ -6,7 +6,7 @@
  *        +-- more, or no slab to be had --> mem_large.c
  *   mem_free(d, p) -- inside the reserved range? --> its slab's header says class, domain and owner
  *
- * A block of one domain that is freed in another is our bug, and the slab's header tells.
+ * A block of one domain that is freed in another is our bug, and the slab's header tells (a large one: mem_verify()).
  */
 #include "pool/mem_hooks.h"
 #include "pool/mem_large.h"

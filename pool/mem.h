@@ -47,7 +47,7 @@ struct mem_stats {
     size_t peak_bytes;
     size_t large_bytes;      /* of live_bytes: in blocks above 1 KiB, from the domain's arena */
     size_t slab_bytes;       /* 64 KiB slabs held, empty ones that wait for their decay included */
-    size_t slack_bytes;      /* held and not live, in slabs and (jemalloc) in the arena's pages */
+    size_t slack_bytes;      /* held and not live, in slabs and (jemalloc) in the arena's pages; what its cache keeps is not in it */
     size_t baseline_bytes;   /* live when mem_set_baseline() was called: what a drained worker must come back to */
     uint64_t n_allocs;
     uint64_t n_frees;
@@ -86,7 +86,7 @@ size_t mem_cache_bytes(void); /* the allocator's own: its caches of freed blocks
 void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes);
 
 /* Gives unused pages back to the kernel: empty slabs, free 4 KiB pages inside slabs of domains with more than a quarter of slack,
- * the allocator's own. */
+ * the allocator's own. Slabs of objects (MEM_OBJ) go back only whole. */
 void mem_purge(void);
 
 /* About once a second: empty slabs beyond 1 MiB a domain that have been empty for MEM_DECAY_MS go back to the kernel. */
