@@ -335,16 +335,16 @@ on_returned(struct coordinator *c, struct desk *d, struct wire_in *in)
     bool is_all = wire_get_bool(in);
     unsigned n = 0, sum = 0;
 
-    do {
-        for (n = 0; n < ORB_N_ELEMENTS(ids) && in->rest.n >= 8; n++)
-            ids[n] = wire_get_u64(in);
-        front_return(c->front, lease_id, epoch, ids, n, is_all && in->rest.n < 8, clock_now_ms());
-        sum += n;
-    } while (in->rest.n >= 8);
-    if (!wire_at_end(in)) {
+    if (in->is_bad || in->rest.n % sizeof *ids != 0) {
         distrust(c, d, "a damaged frame");
         return;
     }
+    do {
+        for (n = 0; n < ORB_N_ELEMENTS(ids) && in->rest.n > 0; n++)
+            ids[n] = wire_get_u64(in);
+        front_return(c->front, lease_id, epoch, ids, n, is_all && in->rest.n == 0, clock_now_ms());
+        sum += n;
+    } while (in->rest.n > 0);
     d->n_urls -= ORB_MIN(d->n_urls, sum);
 }
 

@@ -100,6 +100,14 @@ wire_open(struct wire_in *r, struct slice frame, unsigned *type)
     return 0;
 }
 
+/* Nothing is left of a bad frame: a loop that goes on while there is something to read ends. */
+static void
+go_bad(struct wire_in *r)
+{
+    r->is_bad = true;
+    r->rest = SLICE_NONE;
+}
+
 static const uint8_t *
 get(struct wire_in *r, size_t n_bytes)
 {
@@ -107,7 +115,7 @@ get(struct wire_in *r, size_t n_bytes)
     const uint8_t *p = (const uint8_t *)r->rest.p;
 
     if (r->is_bad || r->rest.n < n_bytes) {
-        r->is_bad = true;
+        go_bad(r);
         return zeros;
     }
     r->rest = slice_sub(r->rest, n_bytes, SIZE_MAX);
@@ -150,7 +158,7 @@ wire_get_enum(struct wire_in *r, unsigned n_values)
     uint8_t v = wire_get_u8(r);
 
     if (v >= n_values) {
-        r->is_bad = true;
+        go_bad(r);
         return 0;
     }
     return v;
@@ -169,7 +177,7 @@ wire_get_text(struct wire_in *r, size_t max_bytes)
     struct slice text;
 
     if (r->is_bad || n > max_bytes || n > r->rest.n) {
-        r->is_bad = true;
+        go_bad(r);
         return SLICE_NONE;
     }
     text = slice_sub(r->rest, 0, n);

@@ -2,7 +2,7 @@
  *
  * A frame is one SOCK_SEQPACKET packet: u8 version, u8 type, then the fields of its type, little-endian; texts carry a u32
  * length. Writers never fail before wire_finish(); a reader that runs over the end, or meets a value out of range, becomes
- * `is_bad` and yields zeros from then on: the caller asks once, at the end of the frame.
+ * `is_bad`, has nothing left and yields zeros from then on: the caller asks once, at the end of the frame.
  *
  *   coordinator -> worker                            worker -> coordinator
  *   CONF...  settings as JSON, in parts              READY

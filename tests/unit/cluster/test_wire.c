@@ -92,6 +92,24 @@ TEST(wire__values_out_of_range_are_bad)
     buf_fini(&frame);
 }
 
+/* A bad bool before a list that goes on "while there is more" once held the coordinator up for ever. */
+TEST(wire__a_loop_over_the_rest_of_a_bad_frame_ends)
+{
+    struct wire_out out;
+    struct wire_in in;
+
+    buf_init(&frame, MEM_LOG, WIRE_MAX_FRAME_BYTES);
+    wire_begin(&out, &frame, WIRE_RETURNED);
+    wire_u8(&out, 2);
+    wire_u64(&out, 7);
+    in = reopen(WIRE_RETURNED);
+    assert_false(wire_get_bool(&in));
+    assert_int_equal(in.rest.n, 0);
+    assert_int_equal(wire_get_u64(&in), 0);
+    assert_false(wire_at_end(&in));
+    buf_fini(&frame);
+}
+
 TEST(wire__a_frame_never_grows_past_64_kib)
 {
     struct wire_out out;
@@ -119,4 +137,5 @@ TEST(wire__another_version_is_refused)
 
 TESTS(T(wire__gives_back_what_was_written), T(wire__a_cut_frame_is_bad_and_yields_zeros),
       T(wire__a_text_longer_than_its_limit_is_bad), T(wire__values_out_of_range_are_bad),
+      T(wire__a_loop_over_the_rest_of_a_bad_frame_ends),
       T(wire__a_frame_never_grows_past_64_kib), T(wire__another_version_is_refused))
