@@ -21,10 +21,12 @@
 #define HEAP_POISONS 1
 #define HEAP_POISON(p, n) __asan_poison_memory_region((p), (n))
 #define HEAP_UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+#define HEAP_IS_POISONED(p) __asan_address_is_poisoned((p))
 #else
 #define HEAP_POISONS 0
 #define HEAP_POISON(p, n) ((void)0)
 #define HEAP_UNPOISON(p, n) ((void)0)
+#define HEAP_IS_POISONED(p) false
 #endif
 
 #define HEAP_MAX_TYPES 512
