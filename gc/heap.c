@@ -191,7 +191,7 @@ heap_register(struct object_type *t)
     struct heap_type *h = &heap_types[heap_n_types];
     uint32_t used = t->object_bytes;
 
-    CHECK(heap_n_types < HEAP_MAX_TYPES);
+    CHECK(heap_n_types < HEAP_MAX_TYPES); /* types are written, not made: raise it with the 512th */
     slab_set_walk(walk_live_bytes);
     CHECK(used >= sizeof(struct object) && used <= OBJECT_MAX_BYTES);
     for (unsigned i = 0; i < t->n_pointers; i++)
