@@ -224,17 +224,16 @@ first_free(struct heap_slab *s)
     unsigned w = s->free_word;
     uint32_t slot;
 
-    for (;; w++) {
-        if (w == s->n_words)
-            w = 0; /* under ASan only: the search goes round */
-        if (~s->live[w] == 0)
-            continue;
-        slot = w * 64 + (unsigned)__builtin_ctzll(~s->live[w]);
-        if (slot < s->n_slots)
-            break;
+    if (HEAP_POISONS) { /* round and round */
+        for (slot = s->next_slot; slot >= s->n_slots || s->live[slot / 64] >> slot % 64 & 1;)
+            slot = slot + 1 < s->n_slots ? slot + 1 : 0;
+        s->next_slot = (uint16_t)(slot + 1);
+        return slot;
     }
+    while (~s->live[w] == 0)
+        w++;
     s->free_word = (uint16_t)w;
-    return slot;
+    return w * 64 + (unsigned)__builtin_ctzll(~s->live[w]);
 }
 
 struct object *
