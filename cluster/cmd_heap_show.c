@@ -154,6 +154,7 @@ show_sites(const json_t *answer)
     struct table t;
     size_t n;
     struct sum *sums = add_up(json_object_get(census, "rows"), true, &n);
+    char unnamed[32];
 
     table_begin(&t, columns, ORB_N_ELEMENTS(columns));
     for (size_t i = 0; i < ORB_MIN(n, (size_t)MAX_ROWS); i++) {
@@ -164,6 +165,9 @@ show_sites(const json_t *answer)
     }
     table_end(&t);
     say_cut(n);
+    if (heap_int(census, "n_sites_unnamed") > 0)
+        printf("(other sites): %s that came when the table of sites was full\n",
+               table_group(unnamed, heap_int(census, "n_sites_unnamed")));
     mem_free(MEM_DEFAULT, sums);
     show_total(census);
 }

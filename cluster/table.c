@@ -1,6 +1,7 @@
 #include "cluster/table.h"
 
 #include "cluster/log.h"
+#include "gc/text.h"
 #include "pool/mem.h"
 
 #include <stdio.h>
@@ -20,33 +21,20 @@ table_has_colours(void)
 const char *
 table_group(char to[32], int64_t number)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%llu", number < 0 ? 0 - (unsigned long long)number : (unsigned long long)number);
-    size_t at = 0;
+    char digits[TEXT_SIZE_BYTES];
+    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 
-    if (number < 0)
-        to[at++] = '-';
-    for (int i = 0; i < n; i++) {
-        if (i > 0 && (n - i) % 3 == 0)
-            to[at++] = ',';
-        to[at++] = digits[i];
-    }
-    to[at] = '\0';
+    snprintf(to, 32, "%s%.30s", number < 0 ? "-" : "", text_number(digits, size));
     return to;
 }
 
 const char *
 table_size(char to[32], double bytes)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    bool is_negative = bytes < 0;
-    unsigned u = 0;
+    char text[TEXT_SIZE_BYTES];
+    double size = bytes < 0 ? -bytes : bytes;
 
-    if (is_negative)
-        bytes = -bytes;
-    for (; bytes >= 1024 && u + 1 < ORB_N_ELEMENTS(units); u++)
-        bytes /= 1024;
-    snprintf(to, 32, u == 0 ? "%s%.0f %s" : "%s%.1f %s", is_negative ? "-" : "", bytes, units[u]);
+    snprintf(to, 32, "%s%.30s", bytes < 0 ? "-" : "", text_bytes(text, size < 0x1p63 ? (uint64_t)size : (uint64_t)1 << 63));
     return to;
 }
 

@@ -1,4 +1,5 @@
 #include "gc/cells.h"
+#include "gc/heap_slab.h"
 
 #include "pool/slab.h"
 
@@ -40,6 +41,7 @@ add_block(struct cells *c)
     block = slab_block_get(MEM_OBJ);
     if (block == NULL)
         return 0;
+    HEAP_POISON(block, SLAB_BYTES);
     c->blocks[b] = block;
     c->books[b].n_used = c->books[b].n_end = c->books[b].first_free = 0;
     c->n_numbers = ORB_MAX(c->n_numbers, b + 1);
@@ -60,11 +62,13 @@ cells_get(struct cells *c)
     if (b == 0 || !slab_try_live(MEM_OBJ, sizeof(struct weak_cell)))
         return 0;
     books = &c->books[b];
-    if (books->first_free != 0) {
+    if (books->first_free != 0 && !(HEAP_POISONS && books->n_end < CELLS_PER_BLOCK)) {
         place = books->first_free - 1u;
+        HEAP_UNPOISON(&c->blocks[b][place], sizeof c->blocks[b][place]);
         books->first_free = (uint16_t)c->blocks[b][place].next;
     } else {
         place = books->n_end++;
+        HEAP_UNPOISON(&c->blocks[b][place], sizeof c->blocks[b][place]);
     }
     c->n_empty -= books->n_used == 0;
     books->n_used++;
@@ -79,6 +83,7 @@ cells_put(struct cells *c, uint32_t number)
     struct cells_block *books = &c->books[b];
 
     c->blocks[b][place] = (struct weak_cell){ NULL, 0, books->first_free };
+    HEAP_POISON(&c->blocks[b][place], sizeof c->blocks[b][place]);
     books->first_free = (uint16_t)(place + 1);
     c->n_used--;
     slab_count_live(MEM_OBJ, -(ptrdiff_t)sizeof(struct weak_cell));
@@ -86,6 +91,7 @@ cells_put(struct cells *c, uint32_t number)
     if (--books->n_used > 0)
         return;
     if (++c->n_empty > 1) {
+        HEAP_UNPOISON(c->blocks[b], SLAB_BYTES);
         slab_block_put(MEM_OBJ, c->blocks[b]);
         c->blocks[b] = NULL;
         c->n_empty--;

@@ -3,6 +3,8 @@
  * A number is that of a 64 KiB block and of a place in it. Numbers are used again, those of a block that has room first; an empty
  * block goes back, but for one. The first number is CELLS_PER_BLOCK: what is below may mean "none".
  *
+ * Under ASan a free element is poisoned, and those never used are taken before it.
+ *
  * Memory     each element counts as 16 live bytes of MEM_OBJ.
  */
 #ifndef ORB_GC_CELLS_H

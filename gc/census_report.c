@@ -133,6 +133,7 @@ census_json(const struct census *c, struct buf *to)
     else
         text_put(&t, "null,"); /* not asked for: not zero */
     put_bands(&t);
+    text_printf(&t, ",\"n_sites_unnamed\":%llu", (unsigned long long)object_n_sites_unnamed());
     text_put(&t, ",\"rows\":[");
     for (size_t i = 0; i < c->n_rows; i++) {
         text_put(&t, i == 0 ? "" : ",");

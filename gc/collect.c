@@ -68,6 +68,7 @@ drop(struct object **reference)
 static inline void
 wipe(struct object *o)
 {
+    CHECK(!(o->flags & OBJECT_HAS_WEAK)); /* clear() or release() made a weak reference to a doomed one */
     o->refs = 0; /* whoever still holds it is caught at his next object_ref() or object_unref() */
     o->type = 0;
 }
@@ -282,7 +283,7 @@ gc_collect(unsigned generation)
     struct trial t;
 
     CHECK(generation < GC_GENERATIONS);
-    if (heap.is_collecting || gc_is_calling_back() || object_is_tearing_down())
+    if (gc_is_busy())
         return r;
     started_ns = gc_now_ns();
     n_candidates = take_candidates(generation);

@@ -51,7 +51,8 @@ struct gc_result {
     uint64_t n_collected, collected_bytes, n_uncollectable, n_resurrected, pause_ns;
     bool was_skipped;
 };
-/* Generation 0 = young, 1 = young and middle, 2 = all. Not from a callback of a collection or a teardown: does nothing then. */
+/* Generation 0 = young, 1 = young and middle, 2 = all. From a callback of a collection, a
+ * teardown or a weak reference it does nothing. */
 struct gc_result gc_collect(unsigned generation);
 
 /* The generation whose threshold is due, if any; to be called at each turn of the loop. A full one is due when its threshold is
@@ -68,7 +69,8 @@ void gc_enable(bool is_enabled);                                   /* of gc_safe
 void gc_freeze(void);
 void gc_unfreeze(void);
 
-/* fn at the start and the stop of each collection that is not skipped, newest first; result is NULL at the start. */
+/* fn at the start and the stop of each collection that is not skipped, newest first; result is NULL at the start. Callbacks
+ * may remove themselves and others; one that is added meanwhile is called from the next time on. */
 typedef void gc_callback_fn(void *arg, unsigned generation, const struct gc_result *result);
 struct gc_callback { /* embedded in its owner; zeroed = not registered */
     struct gc_callback *next;

@@ -10,7 +10,7 @@ void gc_note_skip(unsigned generation);
 void gc_note_collection(unsigned generation, uint64_t n_scanned, uint64_t floating_bytes, const struct gc_result *r);
 uint64_t gc_now_ns(void);
 void gc_call_back(unsigned generation, const struct gc_result *r); /* r NULL: it starts */
-bool gc_is_calling_back(void);
+bool gc_is_busy(void);                     /* inside a collection, a teardown, or a callback of either */
 void gc_note_candidates(uint64_t n);       /* that this collection begins with */
 bool gc_is_checking(void);
 

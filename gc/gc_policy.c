@@ -27,6 +27,7 @@ static unsigned thresholds[GC_GENERATIONS] = { 2000, 10, 10 };
 static uint64_t floating_limit_bytes = (uint64_t)16 << 20;
 static bool is_disabled, is_checking;
 static struct gc_callback *callbacks; /* newest first */
+static struct gc_callback *next_callback; /* while they are called: any of them may remove any */
 static bool is_calling_back;
 static uint64_t (*clock_ns)(void);
 
@@ -117,7 +118,7 @@ gc_safe_point(void)
 {
     unsigned generation = 0;
 
-    if (is_disabled || heap.is_collecting || is_calling_back || object_is_tearing_down())
+    if (is_disabled || gc_is_busy())
         return false;
     if (is_too_much_floating())
         return !gc_collect(2).was_skipped;
@@ -246,6 +247,8 @@ gc_callback_remove(struct gc_callback *c)
 {
     for (struct gc_callback **link = &callbacks; *link != NULL; link = &(*link)->next)
         if (*link == c) {
+            if (next_callback == c)
+                next_callback = c->next;
             *link = c->next;
             c->next = NULL;
             return;
@@ -256,17 +259,18 @@ void
 gc_call_back(unsigned generation, const struct gc_result *r)
 {
     is_calling_back = true;
-    for (struct gc_callback *c = callbacks, *next; c != NULL; c = next) {
-        next = c->next; /* it may remove itself */
+    for (struct gc_callback *c = callbacks; c != NULL; c = next_callback) {
+        next_callback = c->next;
         c->fn(c->arg, generation, r);
     }
     is_calling_back = false;
 }
 
+/* The callbacks of weak references come out of any object_unref(), where C code may hold uncounted pointers: no safe point. */
 bool
-gc_is_calling_back(void)
+gc_is_busy(void)
 {
-    return is_calling_back;
+    return heap.is_collecting || is_calling_back || weak_is_calling_back() || object_is_tearing_down();
 }
 
 /* ---- out of sight, and back ------------------------------------------------------------------------------------------------ */

@@ -191,7 +191,7 @@ heap_register(struct object_type *t)
     struct heap_type *h = &heap_types[heap_n_types];
     uint32_t used = t->object_bytes;
 
-    CHECK(heap_n_types < HEAP_MAX_TYPES);
+    CHECK(heap_n_types < HEAP_MAX_TYPES); /* types are written, not made: raise it with the 512th */
     slab_set_walk(walk_live_bytes);
     CHECK(used >= sizeof(struct object) && used <= OBJECT_MAX_BYTES);
     for (unsigned i = 0; i < t->n_pointers; i++)
@@ -224,17 +224,16 @@ first_free(struct heap_slab *s)
     unsigned w = s->free_word;
     uint32_t slot;
 
-    for (;; w++) {
-        if (w == s->n_words)
-            w = 0; /* under ASan only: the search goes round */
-        if (~s->live[w] == 0)
-            continue;
-        slot = w * 64 + (unsigned)__builtin_ctzll(~s->live[w]);
-        if (slot < s->n_slots)
-            break;
+    if (HEAP_POISONS) { /* round and round */
+        for (slot = s->next_slot; slot >= s->n_slots || s->live[slot / 64] >> slot % 64 & 1;)
+            slot = slot + 1 < s->n_slots ? slot + 1 : 0;
+        s->next_slot = (uint16_t)(slot + 1);
+        return slot;
     }
+    while (~s->live[w] == 0)
+        w++;
     s->free_word = (uint16_t)w;
-    return slot;
+    return w * 64 + (unsigned)__builtin_ctzll(~s->live[w]);
 }
 
 struct object *

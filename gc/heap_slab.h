@@ -21,10 +21,12 @@
 #define HEAP_POISONS 1
 #define HEAP_POISON(p, n) __asan_poison_memory_region((p), (n))
 #define HEAP_UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+#define HEAP_IS_POISONED(p) __asan_address_is_poisoned((p))
 #else
 #define HEAP_POISONS 0
 #define HEAP_POISON(p, n) ((void)0)
 #define HEAP_UNPOISON(p, n) ((void)0)
+#define HEAP_IS_POISONED(p) false
 #endif
 
 #define HEAP_MAX_TYPES 512
@@ -56,6 +58,7 @@ struct heap_slab {
     uint32_t number;            /* of the block in pool's range */
     uint16_t n_slots, n_words, n_live;
     uint16_t free_word;         /* all before it are full */
+    uint16_t next_slot;         /* under ASan only: where the search goes on */
     struct heap_slab *next_in_set; /* inside a collection */
     size_t base_index;          /* heap_index() of its first slot, while the numbering holds */
     struct list slabs;          /* in heap.slabs */

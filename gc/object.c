@@ -12,13 +12,15 @@
  * While a collection clears its doomed, deaths only join the list; and of the doomed themselves nothing happens at refs = 0,
  * since the collector ends them all. */
 
-#define MAX_SITES 8192
+#define MAX_SITES 8192 /* the last is for all that come later */
+#define OTHER_SITES (MAX_SITES - 1)
 #define MAX_PINS 65536u
 
 uint64_t object_candidates[4];
 
 static const struct object_site *sites[MAX_SITES];
 static uint32_t n_sites = 1; /* 0 means: not registered */
+static uint64_t n_sites_made;
 static uint32_t dying;       /* handle of the newest; 0 = none */
 static bool is_tearing_down, is_deferring;
 static uint64_t n_resurrected;
@@ -42,9 +44,23 @@ object_ref_odd(struct object *o)
 static void
 site_register(struct object_site *site)
 {
-    CHECK(n_sites < MAX_SITES);
-    sites[n_sites] = site;
-    site->id = n_sites++;
+    static const struct object_site others = { "(other sites)", NULL, 0, OTHER_SITES };
+
+    n_sites_made++;
+    if (n_sites < OTHER_SITES) {
+        sites[n_sites] = site;
+        site->id = n_sites++;
+        return;
+    }
+    sites[OTHER_SITES] = &others;
+    n_sites = MAX_SITES;
+    site->id = OTHER_SITES;
+}
+
+uint64_t
+object_n_sites_unnamed(void)
+{
+    return n_sites < MAX_SITES ? 0 : n_sites_made - (OTHER_SITES - 1);
 }
 
 void *

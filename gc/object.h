@@ -31,7 +31,7 @@ struct object_site {
     const char *file;
     const char *function;
     int line;
-    uint32_t id; /* 0 until first use; < 2^20 */
+    uint32_t id; /* 0 until first use; < 2^20; the last one is shared by all that found the table full */
 };
 
 enum object_type_flags {
@@ -44,7 +44,8 @@ enum object_type_flags {
 typedef void object_visit_fn(struct object **reference, void *arg);
 
 /* Static, for the process's life. What a type may do in its callbacks: finalize may take references to anything, itself
- * included; clear and release may unref and free, and make no references. */
+ * included; clear and release may unref and free, and make no references, weak ones neither. When a collection ends o, its
+ * neighbours may be looked at in clear, and may be gone in release. */
 struct object_type {
     const char *name;
     uint32_t object_bytes;                 /* <= OBJECT_MAX_BYTES */
@@ -145,6 +146,8 @@ const struct object_type *object_type_of(const struct object *o); /* BORROWED */
 const struct object_site *object_site_of(const struct object *o); /* BORROWED */
 const struct object_type *object_type_by_id(unsigned id);         /* NULL beyond the last; ids begin at 1 */
 const struct object_site *object_site_by_id(uint32_t id);
+/* Sites beyond the table's 8190 share one, "(other sites)": this many do; 0 = all have their own. */
+uint64_t object_n_sites_unnamed(void);
 
 struct object_type_stats {
     const char *name;

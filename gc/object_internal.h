@@ -20,6 +20,7 @@ weak_is_due(void)
     return !list_is_empty(&weak_due);
 }
 void weak_run_callbacks(void);
+bool weak_is_calling_back(void);
 size_t weak_live_bytes(void);                /* of cells and notes */
 void weak_check(void);                       /* gc_check()'s part: cells and who points at them */
 

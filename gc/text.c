@@ -134,6 +134,10 @@ text_site(char to[TEXT_SITE_BYTES], const struct object_site *site)
         snprintf(to, TEXT_SITE_BYTES, "?");
         return to;
     }
+    if (site->line == 0) { /* no place: "(other sites)" */
+        snprintf(to, TEXT_SITE_BYTES, "%s", site->file);
+        return to;
+    }
     for (from = site->file + strlen(site->file); from > site->file; from--)
         if (from[-1] == '/' && ++n_slashes == 2)
             break;

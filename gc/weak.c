@@ -237,6 +237,12 @@ weak_run_callbacks(void)
     is_calling = false;
 }
 
+bool
+weak_is_calling_back(void)
+{
+    return is_calling;
+}
+
 void
 weak_stats(struct weak_stats *out)
 {
@@ -280,6 +286,8 @@ weak_check(void)
     for (uint32_t c = CELLS_PER_BLOCK; c < cells.n_numbers << WEAK_BLOCK_BITS; c++) {
         if (weak_blocks[c >> WEAK_BLOCK_BITS] == NULL || (c & (CELLS_PER_BLOCK - 1)) >= cell_books[c >> WEAK_BLOCK_BITS].n_end)
             continue;
+        if (HEAP_IS_POISONED(cell_at(c)))
+            continue; /* free */
         n_alive += cell_at(c)->target != NULL;
         n_dead += cell_at(c)->target == NULL && cell_at(c)->refs > 0;
         if (cell_at(c)->target == NULL)

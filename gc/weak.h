@@ -10,7 +10,8 @@
  * Ownership  weak_get() returns NEW or NULL; weak_peek() BORROWS until the next unref or collection. A struct weak owns a share
  *            of its cell: weak_clear() gives it back; zero-initialised is empty. Keys of maps are copied.
  * Errors     ORB_ENOMEM, nothing changed. Callbacks run after the teardown of everything that died with the object, outside the
- *            collector; they may allocate, make objects, and clear or set weak references, also of themselves.
+ *            collector; they may allocate, make objects, and clear or set weak references, also of themselves; gc_collect() does
+ *            nothing there, since an object_unref() is no safe point.
  * Limits     2^28 cells. Targets are OBJECT_WEAKABLE (CHECK).
  */
 #ifndef ORB_GC_WEAK_H

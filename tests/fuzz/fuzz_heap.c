@@ -21,6 +21,8 @@ static struct weak_watch watches[N_SLOTS];
 static struct weakmap *map;
 static struct weakset *set;
 static unsigned n_pins[N_SLOTS];
+static unsigned mood; /* what finalizers do */
+static bool is_over;  /* nothing more than let go */
 
 static void
 thing_visit(struct object *o, object_visit_fn *visit, void *arg)
@@ -35,13 +37,8 @@ thing_clear(struct object *o)
     object_unref(&((struct thing *)(void *)o)->second);
 }
 
-/* Goes into the last slot, if that is empty: it is revived. */
-static void
-thing_finalize(struct object *o)
-{
-    if (slots[N_SLOTS - 1] == NULL)
-        slots[N_SLOTS - 1] = object_ref(o);
-}
+static void thing_finalize(struct object *o);
+static void on_death(struct weak_watch *w, void *arg);
 
 static const uint16_t both[] = { offsetof(struct thing, first), offsetof(struct thing, second) };
 #define THING .object_bytes = sizeof(struct thing), .pointer_offsets = both
@@ -52,14 +49,83 @@ static struct object_type types[] = {
     { .name = "ordered", THING, .n_pointers = 2, .flags = OBJECT_WEAKABLE | OBJECT_ORDERED },
 };
 
+/* Into the last slot, if that is empty. */
+static void
+keep(struct object *o, bool is_pinned)
+{
+    if (is_over || slots[N_SLOTS - 1] != NULL || o == NULL)
+        return;
+    slots[N_SLOTS - 1] = object_ref(o);
+    if (!is_pinned)
+        return;
+    object_pin(o);
+    n_pins[N_SLOTS - 1]++;
+}
+
+static void
+thing_finalize(struct object *o)
+{
+    struct thing *t = (struct thing *)(void *)o, *fresh;
+    char key = (char)mood;
+
+    CHECK(gc_collect(mood % GC_GENERATIONS).was_skipped && !gc_safe_point());
+    switch (is_over ? 3 : mood % 8) {
+    case 0: /* it is revived */
+    case 1:
+        keep(o, mood % 8 == 1);
+        break;
+    case 2:
+        CHECK(weak_set(&weaks[mood], mood < 16 || t->first == NULL ? o : t->first) == 0);
+        break;
+    case 3:
+        object_unref(&t->first);
+        break;
+    case 4: /* a ring with something new */
+        if (t->first != NULL)
+            break;
+        fresh = mem_must(OBJECT_NEW(&types[0]));
+        fresh->first = object_ref(o);
+        t->first = &fresh->object;
+        break;
+    case 5:
+        keep(t->second, mood < 16);
+        break;
+    case 6:
+        weak_watch_stop(&watches[mood]);
+        CHECK(weak_watch_start(&watches[mood], mood < 16 || t->second == NULL ? o : t->second, on_death, NULL) == 0);
+        break;
+    default:
+        CHECK(weakmap_put(map, slice_of(&key, 1), o) == 0 && weakset_add(set, o) >= 0);
+    }
+}
+
+/* What a callback may do. */
+static void
+let_go(unsigned i)
+{
+    CHECK(gc_collect(i % GC_GENERATIONS).was_skipped && !gc_safe_point());
+    if (i % 2 == 0 && n_pins[i / 2] == 0)
+        object_unref(&slots[i / 2]);
+}
+
 static void
 on_death(struct weak_watch *w, void *arg)
 {
-    unsigned i = (unsigned)(w - watches);
-
-    if (i % 2 == 0 && n_pins[i / 2] == 0)
-        object_unref(&slots[i / 2]); /* what a callback may do */
+    let_go((unsigned)(w - watches));
 }
+
+static void
+on_end(void *arg)
+{
+    let_go((unsigned)(uintptr_t)arg);
+}
+
+static void
+on_collection(void *arg, unsigned generation, const struct gc_result *result)
+{
+    let_go(mood);
+}
+static struct gc_callback callback = { .fn = on_collection };
 
 static void
 walk_slots(void *owner, object_visit_fn *visit, void *arg)
@@ -165,7 +231,22 @@ step(unsigned op, unsigned a, unsigned b)
         (b % 2 == 0 ? gc_freeze : gc_unfreeze)();
         break;
     default:
-        gc_safe_point();
+        switch (b % 4) {
+        case 0:
+            gc_safe_point();
+            break;
+        case 1:
+            mood = a;
+            break;
+        case 2:
+            if (slots[a] != NULL)
+                (void)mem_must(weak_finalize(slots[a], on_end, (void *)(uintptr_t)b));
+            break;
+        default:
+            gc_callback_remove(&callback);
+            if (a % 2 == 0)
+                gc_callback_add(&callback);
+        }
     }
 }
 
@@ -200,11 +281,16 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     static const unsigned few[GC_GENERATIONS] = { 4, 2, 2 };
 
     gc_set_thresholds(few);
+    gc_set_check(true);
+    mood = 0;
+    is_over = false;
     gc_root_add(&root);
     CHECK(weakmap_new(&map, MEM_CACHE) == 0 && weakset_new(&set, MEM_CACHE) == 0);
     for (size_t i = 0; i + 2 < n_bytes; i += 3)
         step(bytes[i] % 16, bytes[i + 1] % N_SLOTS, bytes[i + 2] % N_SLOTS);
     check();
+    is_over = true;
+    gc_callback_remove(&callback);
     for (unsigned i = 0; i < N_SLOTS; i++) {
         weak_watch_stop(&watches[i]);
         weak_clear(&weaks[i]);

@@ -631,7 +631,40 @@ TEST(gc_callbacks__do_not_collect)
     gc_collect(2);
 }
 
-TESTS(T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
+static struct gc_callback first_called, called_next;
+
+static void
+remove_next(void *arg, unsigned generation, const struct gc_result *result)
+{
+    gc_callback_remove(&called_next);
+    memset(&called_next, 0xff, sizeof called_next); /* its owner has gone */
+}
+
+static void
+count_call(void *arg, unsigned generation, const struct gc_result *result)
+{
+    n_calls++;
+}
+
+TEST(gc_callbacks__may_remove_the_one_that_comes_next)
+{
+    struct gc_callback last = { .fn = count_call };
+
+    forget_the_past();
+    n_calls = 0;
+    first_called = (struct gc_callback){ .fn = remove_next };
+    called_next = (struct gc_callback){ .fn = count_call };
+    gc_callback_add(&last);
+    gc_callback_add(&called_next);
+    gc_callback_add(&first_called);
+    garbage_ring(&plain_type, 2);
+    gc_collect(2);
+    gc_callback_remove(&first_called);
+    gc_callback_remove(&last);
+    assert_int_equal(n_calls, 2); /* the last, at the start and the stop */
+}
+
+TESTS(T(gc_callbacks__may_remove_the_one_that_comes_next), T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
       T(gc_collect__finalizes_once_and_lets_the_revived_live), T(gc_collect__only_what_a_revived_one_reaches_is_spared),

@@ -388,7 +388,31 @@ TEST(weakset__holds_each_object_once_and_only_while_it_lives)
     assert_int_equal(mem_live_blocks(), before);
 }
 
-TESTS(T(weak__an_empty_one_reads_null), T(weak__reads_its_object_and_does_not_keep_it),
+static bool has_collected;
+
+static void
+collect_in_callback(struct weak_watch *w, void *arg)
+{
+    has_collected |= !gc_collect(2).was_skipped;
+    has_collected |= gc_safe_point();
+}
+
+/* It comes out of an object_unref(), whose caller may hold uncounted pointers. */
+TEST(weak_watch__a_callback_does_not_collect)
+{
+    struct object *o = make(&node_type), *garbage = make(&node_type);
+    struct weak_watch w = { .cell = 0 };
+
+    ((struct node *)(void *)garbage)->next = object_ref(garbage);
+    object_unref(&garbage);
+    assert_int_equal(weak_watch_start(&w, o, collect_in_callback, NULL), 0);
+    has_collected = false;
+    object_unref(&o);
+    assert_false(has_collected);
+    assert_int_equal(gc_collect(2).n_collected, 1);
+}
+
+TESTS(T(weak_watch__a_callback_does_not_collect), T(weak__an_empty_one_reads_null), T(weak__reads_its_object_and_does_not_keep_it),
       T(weak__all_references_to_one_object_share_a_cell), T(weak__a_reused_cell_never_speaks_for_the_old_object),
       T(weak__reads_null_before_the_finalizer_runs), T(weak__back_pointers_make_no_cycle),
       T(weak_watch__is_called_once_after_the_death), T(weak_watch__is_not_called_when_stopped),
