@@ -34,24 +34,27 @@ count_hosts(const struct worker *w)
     return n;
 }
 
-/* What the worker's own books say should be alive, beside what is: pages are of transfers, or wait to be stored. */
+/* What the worker's own books say should be alive, beside what is: pages are of transfers, or wait to be stored; links are of
+ * parsed pages, and those are the cache's, or of jobs that found them there. */
 static void
 put_balance(void *arg, struct text *t)
 {
     struct worker *w = arg;
     struct mux_stats m;
+    struct cache_stats cache;
     uint64_t n_jobs = (uint64_t)w->n_fetching + w->n_storing + w->n_committing;
-    const struct { const struct object_type *type; uint64_t expected; } rows[] = {
-        { &fetch_type, 0 }, { &page_type, 0 }, { &host_type, count_hosts(w) }, { &job_type, n_jobs },
-    };
 
     mux_stats(w->mux, &m);
-    for (size_t i = 0; i < ORB_N_ELEMENTS(rows); i++) {
-        uint64_t expected = i == 0 ? m.n_in_flight : i == 1 ? m.n_in_flight + (uint64_t)w->n_storing : rows[i].expected;
+    cache_stats(w->cache, &cache);
+    const struct { const struct object_type *type; uint64_t expected; } rows[] = {
+        { &fetch_type, m.n_in_flight }, { &page_type, m.n_in_flight + (uint64_t)w->n_storing }, { &host_type, count_hosts(w) },
+        { &job_type, n_jobs }, { &parsed_page_type, cache.n_known }, { &link_type, cache_count_links(w->cache) },
+    };
 
+    for (size_t i = 0; i < ORB_N_ELEMENTS(rows); i++) {
         text_put(t, i == 0 ? "{\"type\":" : ",{\"type\":");
         text_json(t, rows[i].type->name);
-        text_printf(t, ",\"live\":%llu,\"expected\":%llu}", (unsigned long long)live_of(rows[i].type), (unsigned long long)expected);
+        text_printf(t, ",\"live\":%llu,\"expected\":%llu}", (unsigned long long)live_of(rows[i].type), (unsigned long long)rows[i].expected);
     }
 }
 

@@ -3,7 +3,7 @@
  *   root worker.leases --> Host --> Robots --> Rule                      root mux.fetches --> Fetch --> Page
  *                           |  `--> ErrorRecord (the last few)                                  : weak
  *   root worker.jobs -----> Job --> Host, Page, ParsedPage  <..................................'
- *   root worker.observers -> Observer ..> Host (weak)                    root cache.kept ----> ParsedPage
+ *   root worker.observers -> Observer ..> Host (weak)                    root cache.kept ----> ParsedPage --> Link
  *
  * References go down, from what lives long to what it has; what points back (a fetch to its job, an observer to its host)
  * is weak, so nothing here makes a cycle: what the collector finds is somebody's mistake, and counted by type.

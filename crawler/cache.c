@@ -192,6 +192,22 @@ cache_stats(const struct cache *c, struct cache_stats *out)
     out->n_known = weakmap_count(c->by_key);
 }
 
+static void
+add_links(void *sum, struct slice key, struct object *o)
+{
+    *(size_t *)sum += ((const struct parsed_page *)(const void *)o)->n_links;
+}
+
+size_t
+cache_count_links(const struct cache *c)
+{
+    size_t n = 0;
+
+    if (c != NULL)
+        weakmap_each(c->by_key, add_links, &n);
+    return n;
+}
+
 int
 cache_parse(struct cache *c, struct parsed *out, const struct parse_input *in, struct parsed_page **used)
 {

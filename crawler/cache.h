@@ -48,6 +48,8 @@ void cache_put(struct cache *c, const struct cache_key *key, struct parsed_page 
 /* Lets the oldest go until no more than that is kept. */
 void cache_shrink(struct cache *c, size_t to_bytes);
 void cache_stats(const struct cache *c, struct cache_stats *out);
+/* Links of the pages that are known: kept, or held by others. Looks at each page; c may be NULL. */
+size_t cache_count_links(const struct cache *c);
 
 /* parse_page() through the cache: c may be NULL. *used becomes NEW, also after an error: what was found or kept; may be NULL. */
 int cache_parse(struct cache *c, struct parsed *out, const struct parse_input *in, struct parsed_page **used) ORB_MUST_USE;

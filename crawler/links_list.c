@@ -33,7 +33,7 @@ links_init(struct links *l)
     memset(l, 0, sizeof *l);
     url_init(&l->base, MEM_PAGE);
     url_init(&l->scratch, MEM_PAGE);
-    buf_init(&l->mentions, MEM_PAGE, PARSED_PAGE_MAX_BYTES);
+    buf_init(&l->mentions, MEM_PAGE, PARSED_PAGE_MAX_LINKS * sizeof(struct parsed_mention));
     buf_init(&l->texts, MEM_PAGE, PARSED_PAGE_MAX_BYTES);
     buf_init(&l->written_base, MEM_PAGE, PARSED_PAGE_MAX_BYTES);
 }
@@ -289,11 +289,13 @@ add_resolved(struct links *l, enum link_kind kind, struct slice rel, unsigned fl
     return (uint32_t)l->n++;
 }
 
+_Static_assert(4 * LINKS_MAX_URL_BYTES <= UINT16_MAX, "the length of what links_add() takes fits a mention");
+
 /* parsed_page.h says which mentions. Headers are read again for each page: they are not recorded. */
 static void
 record(struct links *l, struct slice href, enum link_kind kind, struct slice rel, unsigned flags)
 {
-    struct parsed_mention m = { .href_bytes = (uint32_t)href.n, .kind = (uint8_t)kind, .flags = (uint8_t)flags };
+    struct parsed_mention m = { .href_bytes = (uint16_t)href.n, .kind = (uint8_t)kind, .flags = (uint8_t)flags };
 
     rel = slice_sub(rel, 0, REL_MAX_BYTES);
     m.rel_bytes = (uint16_t)rel.n;

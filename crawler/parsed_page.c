@@ -5,6 +5,29 @@
 #include <stdio.h>
 
 static void
+parsed_page_visit(struct object *o, object_visit_fn *visit, void *arg)
+{
+    struct parsed_page *p = (struct parsed_page *)(void *)o;
+
+    for (size_t i = 0; i < p->n_links; i++)
+        visit(&p->links[i], arg);
+}
+
+/* Their text goes with the block: those that somebody else holds must not look there again. */
+static void
+parsed_page_clear(struct object *o)
+{
+    struct parsed_page *p = (struct parsed_page *)(void *)o;
+    size_t n = p->n_links;
+
+    p->n_links = 0;
+    for (size_t i = 0; i < n; i++)
+        if (p->links[i]->refs > 1)
+            page_link_cut_off((struct page_link *)(void *)p->links[i]);
+    object_unref_many(p->links, n);
+}
+
+static void
 parsed_page_release(struct object *o)
 {
     MEM_FREE(MEM_CACHE, &((struct parsed_page *)(void *)o)->block);
@@ -23,13 +46,15 @@ parsed_page_describe(const struct object *o, char *to, size_t cap)
 {
     const struct parsed_page *p = (const struct parsed_page *)(const void *)o;
 
-    snprintf(to, cap, "%zu links of " SLICE_FMT, p->n_mentions, SLICE_ARG(p->url));
+    snprintf(to, cap, "%zu links of " SLICE_FMT, p->n_links, SLICE_ARG(p->url));
 }
 
 struct object_type parsed_page_type = {
     .name = "ParsedPage",
     .object_bytes = sizeof(struct parsed_page),
     .flags = OBJECT_ACYCLIC | OBJECT_WEAKABLE,
+    .visit = parsed_page_visit,
+    .clear = parsed_page_clear,
     .release = parsed_page_release,
     .owned_bytes = parsed_page_owned_bytes,
     .describe = parsed_page_describe,
@@ -51,7 +76,7 @@ parsed_page_unref(struct parsed_page **page)
 size_t
 parsed_page_bytes(const struct parsed_page *p)
 {
-    return sizeof *p + parsed_page_owned_bytes(&p->object);
+    return object_slot_bytes(&parsed_page_type) + p->n_links * object_slot_bytes(&link_type) + parsed_page_owned_bytes(&p->object);
 }
 
 static struct slice
@@ -66,12 +91,38 @@ put(char **at, struct slice s)
     return slice_of(to, s.n);
 }
 
+/* The Links of l's mentions, whose texts have moved to `text`. false: out of memory. */
+static bool
+make_links(struct parsed_page *p, const struct links *l, const char *text)
+{
+    const struct parsed_mention *m = (const struct parsed_mention *)(const void *)l->mentions.p;
+    size_t n = l->mentions.n / sizeof *m;
+
+    p->links = (struct object **)(void *)p->block;
+    if (n == 0)
+        return true;
+    if (!OBJECT_NEW_MANY(&link_type, p->links, n))
+        return false;
+    p->n_links = n; /* from here on the page lets go of them */
+    for (size_t i = 0; i < n; i++, m++) {
+        struct page_link *link = (struct page_link *)(void *)p->links[i];
+
+        link->text = text;
+        link->href_bytes = m->href_bytes;
+        link->rel_bytes = m->rel_bytes;
+        link->kind = m->kind;
+        link->flags = m->flags;
+        text += m->href_bytes + m->rel_bytes;
+    }
+    return true;
+}
+
 struct parsed_page *
 parsed_page_make(const struct parsed *out, const struct links *l, const struct parse_input *in)
 {
     struct slice url = slice_sub(url_href(in->url), 0, LINKS_MAX_URL_BYTES);
-    size_t n_bytes = l->mentions.n + l->texts.n + l->written_base.n + url.n + out->title.n + out->description.n
-                     + out->language.n + 1;
+    size_t links_bytes = l->mentions.n / sizeof(struct parsed_mention) * sizeof(struct object *);
+    size_t n_bytes = links_bytes + l->texts.n + l->written_base.n + url.n + out->title.n + out->description.n + out->language.n + 1;
     struct parsed_page *p;
     char *at;
 
@@ -82,14 +133,12 @@ parsed_page_make(const struct parsed *out, const struct links *l, const struct p
         return NULL;
     list_init(&p->node);
     p->block = mem_alloc(MEM_CACHE, n_bytes);
-    if (p->block == NULL) {
-        parsed_page_unref(&p);
-        return NULL;
-    }
-    at = p->block;
-    p->mentions = (const struct parsed_mention *)(void *)put(&at, slice_of(l->mentions.p == NULL ? "" : l->mentions.p, l->mentions.n)).p;
-    p->n_mentions = l->mentions.n / sizeof *p->mentions;
-    p->texts = put(&at, slice_of(l->texts.p == NULL ? "" : l->texts.p, l->texts.n)).p;
+    if (p->block == NULL)
+        goto fail;
+    at = p->block + links_bytes;
+    if (!make_links(p, l, at))
+        goto fail;
+    put(&at, slice_of(l->texts.p == NULL ? "" : l->texts.p, l->texts.n));
     p->base = put(&at, buf_slice(&l->written_base));
     if (!l->has_written_base)
         p->base = SLICE_NONE;
@@ -103,21 +152,20 @@ parsed_page_make(const struct parsed *out, const struct links *l, const struct p
     p->policy = out->policy;
     p->simhash = out->simhash;
     return p;
+fail:
+    parsed_page_unref(&p);
+    return NULL;
 }
 
 void
 parsed_page_replay(const struct parsed_page *p, struct links *l)
 {
-    const char *text = p->texts;
-
     CHECK_OBJECT(p, &parsed_page_type);
     if (p->base.p != NULL)
         links_base(l, p->base);
-    for (size_t i = 0; i < p->n_mentions; i++) {
-        const struct parsed_mention *m = &p->mentions[i];
-        struct slice href = slice_of(text, m->href_bytes), rel = slice_of(text + m->href_bytes, m->rel_bytes);
+    for (size_t i = 0; i < p->n_links; i++) {
+        const struct page_link *link = (const struct page_link *)(const void *)p->links[i];
 
-        text += m->href_bytes + m->rel_bytes;
-        links_add(l, href, (enum link_kind)m->kind, rel, m->flags);
+        links_add(l, page_link_href(link), (enum link_kind)link->kind, page_link_rel(link), link->flags);
     }
 }

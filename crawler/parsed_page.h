@@ -5,31 +5,31 @@
  * parse_page() would give for that URL, those headers and this body: mirrors under other names, soft 404s and error
  * templates included. What depends on headers other than Content-Type is not in it: replaying reads those headers.
  *
- *   parse_page_keep() --NEW--> parsed page (block: strings and mentions, one allocation) --parse_again()--> struct parsed
+ *   parse_page_keep() --NEW--> parsed page (block: strings, and references to its Links) --parse_again()--> struct parsed
  *
- * The links of a page are one block and not objects of their own: nothing ever refers to a single one, and a header each
- * would double their size.
+ * Each mention is a Link (link.h), made and let go in bulk; its text stands in the page's block.
  *
- * Ownership  an object (parsed_page_type), weakable, that refers to nothing.
+ * Ownership  an object (parsed_page_type), weakable and acyclic, that holds a reference to each of its Links. A Link that somebody
+ *            else holds outlives it, without its text.
  * Mentions   one for each written form, and one more whenever a later mention of that form leads further (links_list.c,
  *            rank()): those left out could change nothing under any URL.
- * Limits     PARSED_PAGE_MAX_BYTES of block; a page that needs more is not kept.
+ * Limits     PARSED_PAGE_MAX_BYTES of block, PARSED_PAGE_MAX_LINKS; a page that needs more is not kept.
  */
 #ifndef ORB_CRAWLER_PARSED_PAGE_H
 #define ORB_CRAWLER_PARSED_PAGE_H
 
-#include "crawler/parse.h"
-#include "gc/object.h"
+#include "crawler/link.h"
 #include "pool/list.h"
 
 #define PARSED_PAGE_MAX_BYTES (512 * 1024)
+#define PARSED_PAGE_MAX_LINKS 16384 /* 512 KiB of Links: as much again */
 #define PARSED_PAGE_KEY_BYTES 16
 
 struct charset;
 struct links;
 
-struct parsed_mention { /* its href and rel follow those of the mention before in the block */
-    uint32_t href_bytes;
+struct parsed_mention { /* of links_list.c, before the page is made: href and rel follow those of the mention before */
+    uint16_t href_bytes;
     uint16_t rel_bytes;
     uint8_t kind, flags;
 };
@@ -41,9 +41,8 @@ struct parsed_page {
     size_t block_bytes;
     size_t body_bytes;              /* of the body that it was made from */
     struct slice title, description, language, base; /* in the block; base.p NULL = none */
-    const char *texts;              /* of the mentions */
-    const struct parsed_mention *mentions;
-    size_t n_mentions;
+    struct object **links;          /* n_links of struct page_link, a reference each; in the block, first */
+    size_t n_links;
     const char *charset_name;
     const struct charset *charset;  /* that queries are encoded in; NULL = UTF-8 */
     unsigned policy;                /* of the document alone */
@@ -54,7 +53,7 @@ struct parsed_page {
 
 extern struct object_type parsed_page_type;
 void parsed_page_unref(struct parsed_page **p);
-size_t parsed_page_bytes(const struct parsed_page *p); /* slot and block */
+size_t parsed_page_bytes(const struct parsed_page *p); /* slots, its Links' too, and block */
 
 /* For parse.c: from what the passes left in out and l. NULL: out of memory, or too large. */
 struct parsed_page *parsed_page_make(const struct parsed *out, const struct links *l, const struct parse_input *in) ORB_MUST_USE;

@@ -303,6 +303,85 @@ heap_slot_put(struct object *o)
     changed(s, 1);
 }
 
+/* n of the free slots of s, which has them, counted in pool/ already. */
+static void
+take_slots(struct heap_slab *s, struct object **out, unsigned n)
+{
+    struct heap_type *t = s->of;
+
+    t->n_empty -= s->n_live == 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t slot = first_free(s);
+
+        s->live[slot / 64] |= (uint64_t)1 << slot % 64;
+        out[i] = heap_at(s, slot);
+        HEAP_UNPOISON(out[i], t->used_bytes);
+        memset(out[i], 0, t->used_bytes);
+    }
+    s->n_live = (uint16_t)(s->n_live + n);
+    if (s->n_live == s->n_slots)
+        list_remove(&s->rooms);
+    t->n_made += n;
+    t->n_live += n;
+    heap.n_live += n;
+    heap.n_in[0] += n;
+    heap.live_bytes += (uint64_t)n * t->slot_bytes;
+}
+
+bool
+heap_slots_get(struct heap_type *t, struct object **out, size_t n)
+{
+    size_t n_made = 0;
+
+    while (n_made < n) {
+        struct heap_slab *s;
+        unsigned k;
+
+        if (list_is_empty(&t->rooms) && slab_make(t) == NULL)
+            goto fail;
+        s = LIST_ELEMENT(t->rooms.next, struct heap_slab, rooms);
+        k = (unsigned)ORB_MIN(n - n_made, (size_t)(s->n_slots - s->n_live));
+        if (!slab_try_live_many(MEM_OBJ, (size_t)k * t->slot_bytes, k))
+            goto fail;
+        take_slots(s, out + n_made, k);
+        n_made += k;
+    }
+    return true;
+fail:
+    heap_slots_put(out, n_made);
+    return false;
+}
+
+void
+heap_slots_put(struct object **objects, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        struct heap_slab *s = heap_slab_of(objects[i]);
+        unsigned k = 0;
+
+        for (; i < n && heap_slab_of(objects[i]) == s; i++, k++) {
+            struct object *o = objects[i];
+            uint32_t slot = heap_slot_of(s, o);
+
+            CHECK(s->live[slot / 64] >> slot % 64 & 1); /* not the same one twice */
+            s->live[slot / 64] &= ~((uint64_t)1 << slot % 64);
+            if (!HEAP_POISONS && slot / 64 < s->free_word)
+                s->free_word = (uint16_t)(slot / 64);
+            o->refs = 0;
+            o->type = 0;
+            HEAP_POISON(o, s->slot_bytes);
+            objects[i] = NULL;
+        }
+        heap.n_in[0] -= k;
+        heap.n_live -= k;
+        heap.live_bytes -= (uint64_t)k * s->slot_bytes;
+        s->of->n_live -= k;
+        s->n_live = (uint16_t)(s->n_live - k);
+        slab_count_dead(MEM_OBJ, (size_t)k * s->slot_bytes, k);
+        changed(s, k);
+    }
+}
+
 void
 heap_count_freed(struct heap_slab *s, unsigned n, unsigned n_young, unsigned n_middle)
 {

@@ -155,6 +155,9 @@ heap_pointer(const struct object_type *t, const struct object *o, unsigned i)
 void heap_register(struct object_type *t);
 struct object *heap_slot_get(struct heap_type *t) ORB_MUST_USE; /* NEW: zeroed, live, young unless acyclic; NULL: no memory */
 void heap_slot_put(struct object *o);      /* its header is wiped, its slab may go back */
+/* n of an acyclic type, all or none. */
+bool heap_slots_get(struct heap_type *t, struct object **out, size_t n) ORB_MUST_USE;
+void heap_slots_put(struct object **objects, size_t n); /* the same for n acyclic ones */
 /* The same for n objects of s whose bits are zero and whose headers are wiped already. */
 void heap_count_freed(struct heap_slab *s, unsigned n, unsigned n_young, unsigned n_middle);
 void heap_set_generation(struct object *o, unsigned generation); /* 0: out of the collector's sight; acyclic ones stay there */

@@ -81,6 +81,27 @@ object_new(struct object_type *t, struct object_site *site)
     return o;
 }
 
+bool
+object_new_many(struct object_type *t, struct object_site *site, struct object **out, size_t n)
+{
+    uint32_t born;
+
+    CHECK(t->flags & OBJECT_ACYCLIC);
+    if (t->id == 0)
+        heap_register(t);
+    if (site->id == 0)
+        site_register(site);
+    if (!heap_slots_get(&heap_types[t->id], out, n))
+        return false;
+    born = site->id | gc_born_bits;
+    for (size_t i = 0; i < n; i++) {
+        out[i]->refs = 1;
+        out[i]->type = t->id;
+        out[i]->site = born;
+    }
+    return true;
+}
+
 /* ---- death -------------------------------------------------------------------------------------------------------- */
 
 /* Runs the finalizer with a reference of its own; true: somebody has taken one, and o lives on. */
@@ -173,6 +194,30 @@ object_unref_last(struct object *o)
     object_die(o);
 }
 
+static bool
+is_of_leaves(const struct object_type *t)
+{
+    return t->flags & OBJECT_ACYCLIC && t->finalize == NULL && t->clear == NULL && t->release == NULL && t->n_pointers == 0
+           && t->visit == NULL;
+}
+
+void
+object_unref_many(struct object **refs, size_t n)
+{
+    const struct object_type *t = n == 0 ? NULL : object_type_of(refs[0]);
+    bool may_go_at_once = t != NULL && is_of_leaves(t) && !is_deferring;
+    size_t i = 0, first;
+
+    while (i < n) {
+        for (first = i; may_go_at_once && i < n && refs[i]->refs == 1 && !(refs[i]->flags & OBJECT_HAS_WEAK); i++)
+            CHECK(refs[i]->type == t->id);
+        if (i > first)
+            heap_slots_put(refs + first, i - first);
+        if (i < n)
+            object_unref(&refs[i++]);
+    }
+}
+
 bool
 object_defer_deaths(bool is_deferring_now)
 {
@@ -202,6 +247,12 @@ bool
 object_is(const struct object *o, const struct object_type *t)
 {
     return t->id != 0 && o->type == t->id;
+}
+
+size_t
+object_slot_bytes(const struct object_type *t)
+{
+    return t->id == 0 ? 0 : heap_types[t->id].slot_bytes;
 }
 
 void

@@ -99,6 +99,20 @@ void *object_new(struct object_type *type, struct object_site *site) ORB_MUST_US
         object_new((type), &object_site_here);                                                                         \
     })
 
+/* n at once, in out[0 .. n-1]: as n OBJECT_NEW()s, and cheaper. false: out of memory, none was made, out holds anything.
+ * The type is OBJECT_ACYCLIC. */
+bool object_new_many(struct object_type *type, struct object_site *site, struct object **out, size_t n) ORB_MUST_USE;
+
+#define OBJECT_NEW_MANY(type, out, n)                                                                                  \
+    ({                                                                                                                 \
+        static struct object_site object_site_here = { __FILE__, NULL, __LINE__, 0 };                                  \
+        object_site_here.function = __func__;                                                                          \
+        object_new_many((type), &object_site_here, (out), (n));                                                        \
+    })
+/* As n object_unref()s in that order, and cheaper for *leaves*: acyclic ones without callbacks of death, pointers or weak
+ * references, which go at once and not by way of the list of the dying. All are of one type; none is NULL. */
+void object_unref_many(struct object **refs, size_t n);
+
 /* private: a decref to non-zero of a tracked object is the only way in which a garbage cycle can come to be (Bacon and
  * Rajan 2001), so these counts, by generation, are the exact "nothing to do" test of the collector. [0] is for the rest. */
 extern uint64_t object_candidates[4];
@@ -136,6 +150,7 @@ object_unref(struct object **pp)
 }
 
 bool object_is(const struct object *o, const struct object_type *type);
+size_t object_slot_bytes(const struct object_type *type); /* what one takes of its slab; 0 before the first one is made */
 #define CHECK_OBJECT(ptr, expected_type) CHECK((ptr) != NULL && object_is(&(ptr)->object, (expected_type)))
 
 void object_make_immortal(struct object *o); /* lives until the process ends; uncounted from now on */

@@ -304,6 +304,15 @@ slab_try_live(enum mem_domain d, size_t n_bytes)
     return true;
 }
 
+bool
+slab_try_live_many(enum mem_domain d, size_t n_bytes, uint64_t n_blocks)
+{
+    if (!slab_try_live(d, n_bytes))
+        return false;
+    atomic_fetch_add(&slot_of_thread()->counts[d].n_allocs, n_blocks - 1);
+    return true;
+}
+
 void
 slab_count_dead(enum mem_domain d, size_t n_bytes, uint64_t n_blocks)
 {

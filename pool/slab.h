@@ -26,6 +26,8 @@ void slab_block_put(enum mem_domain domain, void *block);
 void slab_count_live(enum mem_domain domain, ptrdiff_t n_bytes);
 /* +1 allocation of n_bytes, unless the domain's hard limit or a test's failure refuses it: then false, and nothing is counted. */
 bool slab_try_live(enum mem_domain domain, size_t n_bytes) ORB_MUST_USE;
+/* The same for n_blocks allocations at once, n_bytes together: all of them or none. */
+bool slab_try_live_many(enum mem_domain domain, size_t n_bytes, uint64_t n_blocks) ORB_MUST_USE;
 /* Many at once have gone. */
 void slab_count_dead(enum mem_domain domain, size_t n_bytes, uint64_t n_blocks);
 /* What mem_verify() compares that count with: the live bytes that gc/ finds when it walks its blocks. */

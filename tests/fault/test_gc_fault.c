@@ -90,6 +90,31 @@ TEST(object_new__respects_the_domains_hard_limit)
     assert_int_equal(mem_live_blocks(), 0);
 }
 
+static struct object_type leaf_type = { .name = "leaf", .object_bytes = 32, .flags = OBJECT_ACYCLIC };
+
+TEST(object_new_many__makes_all_or_none)
+{
+    enum { N = 3000 }; /* of two slabs */
+    static struct object *all[N];
+
+    mem_fail_nth(0, false, false);
+    mem_set_limits(MEM_OBJ, 0, 32 * 2500); /* the second slab's part does not fit */
+    assert_false(OBJECT_NEW_MANY(&leaf_type, all, N));
+    assert_int_equal(mem_live_blocks(), 0);
+    gc_check();
+    mem_set_limits(MEM_OBJ, 0, 0);
+    FAULT_SWEEP(nth) {
+        bool is_made = OBJECT_NEW_MANY(&leaf_type, all, N);
+
+        gc_check();
+        assert_int_equal(heap_n_objects(), is_made ? N : 0);
+        if (is_made)
+            object_unref_many(all, N);
+        assert_int_equal(heap_n_objects(), 0);
+        assert_int_equal(mem_live_blocks(), 0);
+    }
+}
+
 static void
 nothing(struct weak_watch *w, void *arg)
 {
@@ -223,6 +248,6 @@ TEST(gc_collect__needs_no_memory)
     assert_int_equal(mem_live_blocks(), 0);
 }
 
-TESTS(T(object_new__survives_any_failed_allocation), T(object_new__respects_the_domains_hard_limit),
+TESTS(T(object_new__survives_any_failed_allocation), T(object_new__respects_the_domains_hard_limit), T(object_new_many__makes_all_or_none),
       T(weak__survives_any_failed_allocation), T(weak_set__a_failure_leaves_what_it_referred_to),
       T(weakmap__survives_any_failed_allocation), T(weakset__survives_any_failed_allocation), T(gc_collect__needs_no_memory))

@@ -90,6 +90,9 @@ try:
         check("Robots" in {o["type"] for o in robots["referents"]}, f"referents: {robots}")
     check(ask("0", "referrers", "Rule")["n"] >= 1, "nobody holds a Rule")
     check(ask("0", "retained", "ParsedPage")["retained_bytes"] > 0, "a ParsedPage retains nothing")
+    chain = ask("0", "chain", "Link")["chain"]
+    check([o["type"] for o in chain[-2:]] == ["ParsedPage", "Link"] and chain[-1]["what"].startswith("<"), f"chain of a Link: {chain}")
+    check({"ParsedPage", "Link"} <= {row["type"] for row in ask("0", "types")["balance"]}, "no books of Links")
 
     # pictures
     graph = ask("0", "graph", "--depth", "3")

@@ -1,6 +1,7 @@
 /* test_cache.c - a body seen before is not parsed again, and nobody can tell by the result */
 #include "crawler/cache.h"
 #include "crawler/html.h"
+#include "gc/collect.h"
 #include "gc/roots.h"
 #include "gc/weak.h"
 #include "tests/support/support.h"
@@ -304,6 +305,170 @@ TEST(cache__without_a_limit_it_is_off)
     assert_int_equal(s.n_hits, 0);
 }
 
+/* ---- the Links of a page ---------------------------------------------------------------------------------------------- */
+
+static uint64_t
+n_live_links(void)
+{
+    struct object_type_stats all[16];
+    unsigned n = object_census(all, 16);
+
+    return link_type.id == 0 || link_type.id > n ? 0 : all[link_type.id - 1].n_live;
+}
+
+static struct parsed_page *
+kept_of(struct slice body)
+{
+    struct parsed_page *kept = NULL;
+    struct parsed out;
+    struct page_of p;
+
+    parsed_init(&out);
+    make(&p, "http://a.test/x/", "text/html", body);
+    assert_int_equal(parse_page_keep(&out, &p.in, &kept), 0);
+    url_fini(&p.url);
+    parsed_fini(&out);
+    return kept;
+}
+
+TEST(link__each_mention_of_a_kept_page_is_one)
+{
+    struct parsed_page *p = kept_of(SLICE_LITERAL("<a href=b rel='next  nofollow'>1</a><img src=/i.png><a href=c>2</a><a href=c>again</a>"));
+    struct gc_unexplained found[1];
+    char text[100];
+
+    assert_int_equal(p->n_links, 3);
+    assert_int_equal(n_live_links(), 3);
+    assert_slice_str(page_link_href((struct page_link *)(void *)p->links[0]), "b");
+    assert_slice_str(page_link_rel((struct page_link *)(void *)p->links[0]), "next  nofollow");
+    assert_slice_str(page_link_href((struct page_link *)(void *)p->links[2]), "c");
+    link_type.describe(p->links[0], text, sizeof text);
+    assert_string_equal(text, "<a> b nofollow");
+    link_type.describe(p->links[1], text, sizeof text);
+    assert_string_equal(text, "<image> /i.png");
+    assert_int_equal(gc_unexplained(found, 1), 1); /* the page, which we hold, and none of its links */
+    assert_ptr_equal(found[0].object, p);
+    gc_check();
+    parsed_page_unref(&p);
+    assert_int_equal(n_live_links(), 0);
+}
+
+TEST(link__one_that_outlives_its_page_says_nothing)
+{
+    struct parsed_page *p = kept_of(SLICE_LITERAL("<a href=b rel=next>1</a><a href=c>2</a>"));
+    struct object *held = object_ref(p->links[1]);
+    const struct page_link *l = (const struct page_link *)(void *)held;
+    char text[100];
+
+    parsed_page_unref(&p);
+    assert_int_equal(n_live_links(), 1);
+    assert_int_equal(page_link_href(l).n, 0);
+    assert_int_equal(page_link_rel(l).n, 0);
+    link_type.describe(held, text, sizeof text);
+    assert_string_equal(text, "<a> of a page that is gone");
+    gc_check();
+    object_unref(&held);
+    assert_int_equal(n_live_links(), 0);
+}
+
+static void
+many_links(struct buf *body, unsigned n)
+{
+    buf_init(body, MEM_PAGE, BUF_NO_CEILING);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(buf_printf(body, "<a href=%u>x</a>", i), 0);
+}
+
+TEST(link__a_page_of_as_many_as_there_may_be_is_kept_and_one_of_more_is_not)
+{
+    size_t objects, live_bytes;
+    struct parsed_page *p;
+    struct mem_stats stats;
+    struct buf body;
+
+    p = kept_of(SLICE_LITERAL("<a href=x>x</a>"));
+    parsed_page_unref(&p);
+    mem_stats(MEM_OBJ, &stats);
+    objects = stats.live_bytes;
+    many_links(&body, PARSED_PAGE_MAX_LINKS);
+    p = kept_of(buf_slice(&body));
+    buf_fini(&body);
+    assert_non_null(p);
+    assert_int_equal(n_live_links(), PARSED_PAGE_MAX_LINKS);
+    mem_stats(MEM_OBJ, &stats);
+    live_bytes = stats.live_bytes - objects + mem_usable_bytes(p->block);
+    assert_int_equal(parsed_page_bytes(p), live_bytes); /* what the cache counts is what it costs */
+    gc_check();
+    parsed_page_unref(&p);
+    mem_stats(MEM_OBJ, &stats);
+    assert_int_equal(stats.live_bytes, objects);
+    many_links(&body, PARSED_PAGE_MAX_LINKS + 1);
+    assert_null(kept_of(buf_slice(&body)));
+    buf_fini(&body);
+    assert_int_equal(n_live_links(), 0);
+}
+
+TEST(link__at_any_failed_allocation_the_page_is_not_kept_and_none_is_left)
+{
+    struct buf body;
+    size_t before;
+
+    many_links(&body, 2500); /* of two slabs */
+    {
+        struct parsed_page *p = kept_of(buf_slice(&body));
+        parsed_page_unref(&p);
+    }
+    parse_fini();
+    before = mem_live_blocks();
+    FAULT_SWEEP(nth)
+    {
+        struct parsed_page *kept = NULL;
+        struct parsed out;
+        struct page_of p;
+        int err;
+
+        mem_fail_nth(0, false, false);
+        parsed_init(&out);
+        make(&p, "http://a.test/x/", "text/html", buf_slice(&body));
+        mem_fail_nth(nth, false, false);
+        err = parse_page_keep(&out, &p.in, &kept);
+        assert_true(err == 0 || err == ORB_ENOMEM);
+        assert_true(err == 0 || kept == NULL);
+        assert_int_equal(n_live_links(), kept == NULL ? 0 : 2500);
+        assert_true(err != 0 || out.n_links == 2500);
+        parsed_page_unref(&kept);
+        parsed_fini(&out);
+        url_fini(&p.url);
+        parse_fini();
+        assert_int_equal(n_live_links(), 0);
+        assert_true(mem_live_blocks() <= before);
+    }
+    mem_fail_nth(0, false, false);
+    buf_fini(&body);
+    gc_check();
+}
+
+TEST(cache__knows_how_many_links_its_pages_have)
+{
+    struct parsed_page *held;
+    struct cache_stats s;
+    struct cache *c;
+
+    assert_int_equal(cache_new(&c, 1 << 20, secret), 0);
+    ask(c, "http://a.test/1", "text/html", "<a href=1>1</a><a href=2>2</a>", &s);
+    ask(c, "http://a.test/2", "text/html", "<a href=1>1</a>", &s);
+    assert_int_equal(cache_count_links(c), 3);
+    held = cache_find_url(c, SLICE_LITERAL("http://a.test/1"));
+    cache_shrink(c, 0);
+    assert_int_equal(cache_count_links(c), 2); /* of the one that we hold */
+    assert_int_equal(n_live_links(), 2);
+    parsed_page_unref(&held);
+    assert_int_equal(cache_count_links(c), 0);
+    assert_int_equal(n_live_links(), 0);
+    assert_int_equal(cache_count_links(NULL), 0);
+    cache_free(&c);
+}
+
 static void
 count(void *arg, const struct gc_root *root, struct object **reference)
 {
@@ -374,4 +539,7 @@ TESTS(T(parse_again__gives_what_parsing_gives_for_any_url), T(parse_again__gives
       T(parse_again__gives_what_parsing_gives_for_the_corpus), T(cache__a_mirror_hits_and_another_type_or_body_does_not),
       T(cache__what_is_not_modified_is_found_by_its_url_and_stays), T(cache__the_least_recently_used_goes_when_the_limit_is_reached),
       T(cache__what_somebody_still_holds_is_found_after_it_was_let_go), T(cache__a_page_too_large_for_the_limit_is_parsed_each_time),
-      T(cache__without_a_limit_it_is_off), T(cache__its_references_are_a_root), T(cache__survives_any_failed_allocation))
+      T(cache__without_a_limit_it_is_off), T(link__each_mention_of_a_kept_page_is_one),
+      T(link__one_that_outlives_its_page_says_nothing), T(link__a_page_of_as_many_as_there_may_be_is_kept_and_one_of_more_is_not),
+      T(link__at_any_failed_allocation_the_page_is_not_kept_and_none_is_left), T(cache__knows_how_many_links_its_pages_have),
+      T(cache__its_references_are_a_root), T(cache__survives_any_failed_allocation))

@@ -67,6 +67,54 @@ TEST(object__a_chain_of_ten_million_dies_without_recursion)
     assert_int_equal(n_released, 10 * 1000 * 1000);
 }
 
+struct leaf {
+    struct object object;
+    uint64_t words[2];
+};
+static struct object_type leaf_type = { .name = "leaf", .object_bytes = sizeof(struct leaf), .flags = OBJECT_ACYCLIC };
+static struct object_type releasing_leaf_type = {
+    .name = "releasing", .object_bytes = sizeof(struct leaf), .flags = OBJECT_ACYCLIC | OBJECT_WEAKABLE, .release = node_release
+};
+
+TEST(object_new_many__makes_as_many_over_slabs_and_object_unref_many_ends_them)
+{
+    enum { N = 5000 };
+    static struct object *all[N];
+    size_t before = mem_live_blocks();
+    struct object *held;
+
+    for (int round = 0; round < 3; round++) {
+        assert_true(OBJECT_NEW_MANY(&leaf_type, all, N));
+        assert_int_equal(mem_live_blocks(), before + N);
+        for (int i = 0; i < N; i++) {
+            assert_true(object_is(all[i], &leaf_type) && all[i]->refs == 1);
+            assert_true(((struct leaf *)(void *)all[i])->words[1] == 0);
+            ((struct leaf *)(void *)all[i])->words[1] = 77; /* a slot that is used again must be zero again */
+        }
+        gc_check();
+        held = object_ref(all[2500]);
+        object_unref_many(all, N);
+        assert_int_equal(mem_live_blocks(), before + 1);
+        assert_int_equal(held->refs, 1);
+        gc_check();
+        object_unref(&held);
+        assert_int_equal(mem_live_blocks(), before);
+    }
+    assert_true(OBJECT_NEW_MANY(&leaf_type, all, 0));
+    object_unref_many(all, 0);
+}
+
+TEST(object_unref_many__runs_the_callbacks_of_types_that_have_some)
+{
+    struct object *all[3];
+
+    assert_true(OBJECT_NEW_MANY(&releasing_leaf_type, all, 3));
+    n_released = 0;
+    object_unref_many(all, 3);
+    assert_int_equal(n_released, 3);
+    gc_check();
+}
+
 TEST(object__census_counts_the_living)
 {
     struct object_type_stats stats[8];
@@ -164,4 +212,5 @@ TEST(object__a_pin_is_a_reference)
 TESTS(T(object__dies_when_its_last_reference_goes), T(object__drops_what_it_refers_to),
       T(object__a_chain_of_ten_million_dies_without_recursion), T(object__census_counts_the_living),
       T(object__a_finalizer_runs_once_and_may_revive), T(object__remembers_where_it_was_made), T(object__an_immortal_is_not_counted),
-      T(object__a_pin_is_a_reference))
+      T(object__a_pin_is_a_reference), T(object_new_many__makes_as_many_over_slabs_and_object_unref_many_ends_them),
+      T(object_unref_many__runs_the_callbacks_of_types_that_have_some))
