@@ -125,7 +125,7 @@ KNOB(COUNT, keep_excluded, "keep-excluded", 0, "10000000", 0, UINT64_MAX, MEMORY
      "excluded URLs kept one by one; beyond that they are counted by reason")
 KNOB(BYTES, warc_file_bytes, "warc-size", 0, "1G", 1048576, 1099511627776, MEMORY, 0, "BYTES",
      "a WARC file that has reached this size is followed by a new one")
-KNOB(BYTES, page_cache_bytes, "page-cache", 0, "4M", 0, 1073741824, MEMORY, CONF_NONE_IS_0, "BYTES",
+KNOB(BYTES, page_cache_bytes, "page-cache", 0, "2M", 0, 1073741824, MEMORY, CONF_NONE_IS_0, "BYTES",
      "parsed pages that each worker keeps, so that a body seen before is not parsed again")
 KNOB(TEXT, collect_every, "collect-every", 0, NULL, 1, 40, MEMORY, 0, "N pages|TIME",
      "look for garbage in rings that often too (\"5000 pages\", \"30s\"), beside the collector's own rhythm")

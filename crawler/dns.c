@@ -88,7 +88,7 @@ static void
 flight_free(struct flight *f)
 {
     list_remove(&f->link);
-    mem_free(MEM_PAGE, f);
+    mem_free(MEM_CURL, f);
 }
 
 static void
@@ -132,7 +132,7 @@ deliver_all(struct dns *d)
         struct list *node;
         while ((node = list_take_front(&f->waiters)) != NULL) {
             struct waiter w = *LIST_ELEMENT(node, struct waiter, link);
-            mem_free(MEM_PAGE, LIST_ELEMENT(node, struct waiter, link));
+            mem_free(MEM_CURL, LIST_ELEMENT(node, struct waiter, link));
             call(w.done, w.arg, &f->found);
         }
         flight_free(f);
@@ -151,7 +151,7 @@ on_deliver(struct ev_loop *loop, struct ev_timer *w, int revents)
 static struct flight *
 flight_new(struct dns *d, uint64_t key, struct slice name)
 {
-    struct flight *f = mem_zalloc(MEM_PAGE, sizeof *f);
+    struct flight *f = mem_zalloc(MEM_CURL, sizeof *f);
 
     if (f == NULL)
         return NULL;
@@ -179,7 +179,7 @@ flight_find(struct dns *d, uint64_t key, struct slice name)
 static bool
 join_flight(struct dns *d, uint64_t key, struct slice name, dns_done_fn *done, void *arg)
 {
-    struct waiter *w = mem_alloc(MEM_PAGE, sizeof *w);
+    struct waiter *w = mem_alloc(MEM_CURL, sizeof *w);
     struct flight *f = w == NULL ? NULL : flight_find(d, key, name);
 
     if (w == NULL)
@@ -192,7 +192,7 @@ join_flight(struct dns *d, uint64_t key, struct slice name, dns_done_fn *done, v
     }
     f = flight_new(d, key, name);
     if (f == NULL) {
-        mem_free(MEM_PAGE, w);
+        mem_free(MEM_CURL, w);
         return false;
     }
     d->stats.n_misses++;
@@ -239,7 +239,7 @@ cancel_in(struct list *flights, dns_done_fn *done, void *arg)
             if (w->done != done || w->arg != arg)
                 continue;
             list_remove(&w->link);
-            mem_free(MEM_PAGE, w);
+            mem_free(MEM_CURL, w);
             return true;
         }
     }

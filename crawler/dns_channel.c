@@ -263,7 +263,7 @@ ask_put(struct ask *a)
     list_remove(&a->link);
     c->n_asks--;
     ask_reply(a, &found);
-    mem_free(MEM_PAGE, a);
+    mem_free(MEM_CURL, a);
 }
 
 static void
@@ -299,7 +299,7 @@ on_answer(void *arg, int status, int n_timeouts, unsigned char *bytes, int n_byt
 static struct ask *
 ask_new(struct dns_channel *c, dns_reply_fn *reply, void *arg)
 {
-    struct ask *a = mem_zalloc(MEM_PAGE, sizeof *a);
+    struct ask *a = mem_zalloc(MEM_CURL, sizeof *a);
 
     if (a == NULL)
         return NULL;

@@ -7,7 +7,8 @@
  * What HTML says and libxml2 does not do is done here: title, textarea, iframe, noembed and xmp hold raw text, a tag
  * that the end of the file cuts off is no tag, the title of an <svg> is not the document's.
  *
- * Input      valid UTF-8 without NULs (charset_decode() makes it).
+ * Input      valid UTF-8 without NULs (charset_decode() makes it), and one NUL behind it (as in every struct buf): it is read where it
+ *            is, not copied.
  * Ownership  all slices are BORROWED for the one callback.
  * Limits     HTML_MAX_ATTRIBUTES of an element, the rest is dropped; elements deeper than HTML_MAX_DEPTH count as siblings;
  *            a document with more distinct names than HTML_MAX_NAME_BYTES holds is read up to there. All three keep hostile

@@ -52,7 +52,7 @@ struct parse_input {
     struct slice content_language;
     struct slice link_header;    /* Link: header values joined by ", " */
     struct slice user_agent;     /* its leading product token counts: for meta name=TOKEN and "token: noindex" */
-    struct slice body;           /* decoded */
+    struct slice body;           /* decoded; with a NUL behind it, as in every struct buf */
     bool want_assets;            /* --links: img, script, style and the like as well */
 };
 

@@ -53,6 +53,14 @@ take_idle(struct ring_class *c)
     return p;
 }
 
+static void
+count_refusal(struct ring_class *c)
+{
+    pthread_mutex_lock(&lock);
+    c->stats.n_refused++;
+    pthread_mutex_unlock(&lock);
+}
+
 void *
 buf_ring_get(size_t class_bytes)
 {
@@ -60,8 +68,10 @@ buf_ring_get(size_t class_bytes)
     struct slot *s = slot_of_thread();
     void *p;
 
-    if (mem_is_watched(MEM_BUF) && mem_may_not(MEM_BUF, class_bytes))
+    if (mem_is_watched(MEM_BUF) && mem_may_not(MEM_BUF, class_bytes)) {
+        count_refusal(c);
         return NULL;
+    }
     pthread_mutex_lock(&lock);
     p = take_idle(c);
     c->low_water = ORB_MIN(c->low_water, c->stats.n_idle);
@@ -69,8 +79,10 @@ buf_ring_get(size_t class_bytes)
     pthread_mutex_unlock(&lock);
     if (p != NULL)
         large_count(s, MEM_BUF, p, large_usable_bytes(p), true);
-    else if ((p = large_alloc(s, MEM_BUF, class_bytes, false)) == NULL)
+    else if ((p = large_alloc(s, MEM_BUF, class_bytes, false)) == NULL) {
+        count_refusal(c);
         return mem_refuse(MEM_BUF);
+    }
     pthread_mutex_lock(&lock);
     c->stats.n_in_use++;
     c->stats.high_water = ORB_MAX(c->stats.high_water, c->stats.n_in_use);

@@ -89,7 +89,7 @@ void mem_set_limits(enum mem_domain domain, size_t soft_bytes, size_t hard_bytes
  * the allocator's own. Slabs of objects (MEM_OBJ) go back only whole. */
 void mem_purge(void);
 
-/* About once a second: empty slabs beyond 1 MiB a domain that have been empty for MEM_DECAY_MS go back to the kernel. */
+/* About once a second: empty slabs beyond 256 KiB a domain that have been empty for MEM_DECAY_MS go back to the kernel. */
 #define MEM_DECAY_MS 5000
 void mem_tick(uint64_t now_ms);
 

@@ -18,7 +18,7 @@
 #include "pool/mem.h"
 
 #define SLAB_BYTES 65536u
-#define SLAB_KEEP_BYTES ((size_t)1 << 20)
+#define SLAB_KEEP_BYTES ((size_t)256 << 10)
 
 void *slab_block_get(enum mem_domain domain) ORB_MUST_USE; /* NEW; contents are anything */
 void slab_block_put(enum mem_domain domain, void *block);

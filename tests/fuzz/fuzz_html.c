@@ -26,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     struct parse_input in = { .user_agent = SLICE_LITERAL("orb") };
     struct parsed parsed;
     struct url url;
+    char *body = NULL;
 
     url_init(&url, MEM_DEFAULT);
     CHECK(url_parse(&url, SLICE_LITERAL("http://h.test/d/p.html"), NULL) == 0);
@@ -34,7 +35,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     if (n_bytes > 0) { /* the first byte chooses */
         in.content_type = slice_str(types[bytes[0] % ORB_N_ELEMENTS(types)]);
         in.want_assets = (bytes[0] & 0x80) != 0;
-        in.body = slice_of(bytes + 1, n_bytes - 1);
+        body = mem_must(mem_slicedup(MEM_DEFAULT, slice_of(bytes + 1, n_bytes - 1))); /* with its NUL */
+        in.body = slice_of(body, n_bytes - 1);
         if ((bytes[0] & 0x40) != 0)
             in.link_header = in.x_robots_tag = in.body;
     }
@@ -42,5 +44,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
         check(&parsed);
     parsed_fini(&parsed);
     url_fini(&url);
+    mem_free(MEM_DEFAULT, body);
     return 0;
 }

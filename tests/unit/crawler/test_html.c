@@ -181,6 +181,24 @@ TEST(html__gives_all_memory_back)
     assert_int_equal(mem_live_blocks(), before);
 }
 
+/* libxml2 has what it needs of its own, whatever the document's size. */
+TEST(html__reads_a_large_document_where_it_is)
+{
+    static const struct html_events none = { 0 };
+    struct mem_stats before, after;
+    struct buf html;
+
+    assert_int_equal(html_parse(SLICE_LITERAL("<p>warm</p>"), &none), 0);
+    buf_init(&html, MEM_DEFAULT, 1 << 23);
+    while (html.n < 1 << 22)
+        assert_int_equal(buf_append_str(&html, "<p>some text <a href='x'>and a link</a></p>\n"), 0);
+    mem_stats(MEM_XML, &before);
+    assert_int_equal(html_parse(buf_slice(&html), &none), 0);
+    mem_stats(MEM_XML, &after);
+    assert_true(after.peak_bytes < before.live_bytes + (1 << 19));
+    buf_fini(&html);
+}
+
 static void
 assert_unescaped(const char *text, const char *expected)
 {
@@ -203,6 +221,7 @@ TEST(html_unescape__follows_the_standard)
 TESTS(T(html__reports_the_elements_that_were_asked_for), T(html__goes_on_behind_the_end_of_the_document),
       T(html__resolves_character_references), T(html__keeps_comments_scripts_and_styles_silent),
       T(html__reads_raw_text_elements_as_text), T(html__takes_the_first_title_that_is_not_a_picture_s),
-      T(html__drops_a_tag_that_the_end_cuts_off), T(html__stops_when_told), T(html__takes_so_many_attributes_and_no_more),
+      T(html__drops_a_tag_that_the_end_cuts_off), T(html__reads_a_large_document_where_it_is),
+      T(html__stops_when_told), T(html__takes_so_many_attributes_and_no_more),
       T(html__stays_linear_in_hostile_documents), T(html__bounds_the_number_of_names), T(html__gives_all_memory_back),
       T(html_unescape__follows_the_standard))

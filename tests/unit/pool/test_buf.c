@@ -109,6 +109,21 @@ TEST(buf__a_ceiling_between_two_classes_is_kept)
     assert_verified();
 }
 
+TEST(buf__a_buffer_that_the_limit_refuses_is_counted_with_its_class)
+{
+    uint64_t before = ring_of(64 * 1024).n_refused, others = ring_of(32 * 1024).n_refused;
+    struct buf b;
+
+    buf_init(&b, MEM_BUF, BUF_NO_CEILING);
+    mem_set_limits(MEM_BUF, 0, live_bytes() + 48 * 1024);
+    assert_int_equal(buf_reserve(&b, 60 * 1024), ORB_ENOMEM);
+    assert_int_equal(buf_reserve(&b, 30 * 1024), 0);
+    mem_set_limits(MEM_BUF, 0, 0);
+    assert_int_equal(ring_of(64 * 1024).n_refused, before + 1);
+    assert_int_equal(ring_of(32 * 1024).n_refused, others);
+    buf_fini(&b);
+}
+
 TEST(buf__what_is_made_to_fit_belongs_to_its_new_class)
 {
     static const size_t sizes[] = { 0, 1, 2047, 2048, 5000, 200000, 262143, 262144, 900000 };
@@ -180,5 +195,6 @@ TEST(buf__a_body_that_cannot_grow_stays_as_it_was)
 
 TESTS(T(buf__a_body_grows_through_classes_and_keeps_its_bytes), T(buf__the_next_body_gets_the_buffer_of_the_last),
       T(buf__a_ceiling_between_two_classes_is_kept), T(buf__bytes_taken_out_are_an_ordinary_block),
+      T(buf__a_buffer_that_the_limit_refuses_is_counted_with_its_class),
       T(buf__what_is_made_to_fit_belongs_to_its_new_class),
       T(buf__a_body_that_cannot_grow_stays_as_it_was))
