@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 100
+# waits
 """Exit codes and bad input: 0 done, 1 failed, 2 usage, 3 stopped; each failure says what, where, and changes nothing."""
 import hashlib, os, shutil, sqlite3, threading
 from lib import *

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 90
+# waits
 """A power cut: at a random moment every file is copied with its un-synced tail cut; the crawl goes on from the copy."""
 import glob, os, random, shutil
 from lib import *

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 110
+# waits
 """robots.txt that redirects to another authority, as the servers see it: the one that is asked is asked by its own clock, also
 while it is crawled itself; the answer counts for the one that sent us there; five hops are followed, six and loops are not; a target
 that is refused, dead or hangs keeps nobody else; and all of it under kill -9 of workers and of the coordinator."""
