@@ -475,7 +475,7 @@ unwatch(struct coordinator *c)
 static void
 close_dir(struct coordinator *c, bool has_begun)
 {
-    if (c->dir.seeds_fd >= 0 && has_begun && crawldir_sync(&c->dir) != 0)
+    if (c->dir.seeds_fd >= 0 && has_begun && crawldir_sync(&c->dir, 0) != 0)
         log_warning("the seeds in %s could not be brought to the disk", c->dir.coordinator_path);
     if (!has_begun)
         crawldir_undo(&c->dir);
@@ -544,10 +544,8 @@ begin(struct coordinator *c, struct buf *error)
         return ORB_EINVAL;
     }
     c->pages_at_start = coordinator_n_pages(c);
-    err = crawldir_sync(&c->dir);
-    if (err != 0 && buf_printf(error, "the seeds in %s cannot be brought to the disk: %s", c->dir.coordinator_path, orb_strerror(err)) != 0)
-        buf_clear(error);
-    return err;
+    disk_sync_soon(c);
+    return 0;
 }
 
 int

@@ -23,12 +23,14 @@
 #define WAL_PAUSE_BYTES (1ull << 30)
 
 struct disk {
-    char coordinator_dir[4200], pages_dir[4200], warc_dir[4200];
+    const struct crawldir *dir;    /* BORROWED: it outlives the thread */
+    char pages_dir[4200], warc_dir[4200];
     struct pagedb *pages;          /* the journal thread's from disk_start() on */
     uint64_t checkpoint_at_ms, sync_at_ms; /* monotonic */
     uint64_t synced_since_s;
     _Atomic uint64_t durable_ms;   /* Unix time; 0 = nothing new */
     _Atomic uint64_t wal_bytes;
+    _Atomic bool wants_sync;       /* at the next look */
     bool has_warned;
 };
 
@@ -39,7 +41,7 @@ disk_new(const struct coordinator *c)
 
     if (d == NULL)
         return NULL;
-    snprintf(d->coordinator_dir, sizeof d->coordinator_dir, "%s", c->dir.coordinator_path);
+    d->dir = &c->dir;
     snprintf(d->pages_dir, sizeof d->pages_dir, "%s/pages", c->dir.path);
     snprintf(d->warc_dir, sizeof d->warc_dir, "%s/warc", c->dir.path);
     return d;
@@ -132,7 +134,7 @@ sync_all(struct disk *d)
 
     if (durable_sync(d->warc_dir, ".gz", d->synced_since_s) != 0
         || durable_sync(d->pages_dir, "-wal", d->synced_since_s) != 0
-        || durable_sync(d->coordinator_dir, "seeds", d->synced_since_s) != 0)
+        || crawldir_sync(d->dir, d->synced_since_s) != 0)
         return;
     d->synced_since_s = begun_ms / 1000 > 2 ? begun_ms / 1000 - 2 : 0; /* file times are coarse */
     atomic_store(&d->durable_ms, begun_ms);
@@ -156,11 +158,15 @@ disk_job(void *arg)
     struct db_checkpoint checkpoint;
     uint64_t now_ms = clock_now_ms();
 
-    if (now_ms >= d->checkpoint_at_ms) {
+    if (atomic_exchange(&d->wants_sync, false)) {
+        d->sync_at_ms = 0;
+    } else if (now_ms >= d->checkpoint_at_ms) {
         if (pagedb_checkpoint(d->pages, &checkpoint) == 0)
             atomic_store(&d->wal_bytes, checkpoint.wal_bytes);
         d->checkpoint_at_ms = next_ms(now_ms, DISK_JOB_MS);
-    } else if (now_ms >= d->sync_at_ms) {
+        return;
+    }
+    if (now_ms >= d->sync_at_ms) {
         sync_all(d);
         d->sync_at_ms = next_ms(now_ms, SYNC_EVERY_MS);
     }
@@ -171,6 +177,13 @@ disk_start(struct coordinator *c)
 {
     c->disk->sync_at_ms = clock_now_ms() + SYNC_EVERY_MS;
     front_set_idle_job(c->front, disk_job, c->disk, DISK_LOOK_MS);
+}
+
+void
+disk_sync_soon(struct coordinator *c)
+{
+    if (c->disk != NULL) /* not open (yet), as for disk_close() */
+        atomic_store(&c->disk->wants_sync, true);
 }
 
 void

@@ -77,21 +77,6 @@ path_of(const struct crawldir *d, const char *below)
     return buf_take(&b, NULL);
 }
 
-/* A new crawl's names are on the disk before anything in them is said to be. */
-static int
-sync_names(const struct crawldir *d, struct buf *error)
-{
-    char *above = path_of(d, "..");
-    int err = above == NULL ? ORB_ENOMEM : durable_sync_names(d->path);
-
-    if (err == 0 && (d->made & 1u) != 0) {
-        err = durable_sync_names(above);
-        err = err == ORB_EPERM ? 0 : err; /* a folder that may be written to, but not read */
-    }
-    mem_free(MEM_DEFAULT, above);
-    return err == 0 ? 0 : say(error, err, "cannot bring the folder %s to the disk: %s", d->path, orb_strerror(err));
-}
-
 static int
 make_folders(struct crawldir *d, struct buf *error)
 {
@@ -107,7 +92,7 @@ make_folders(struct crawldir *d, struct buf *error)
             chmod(path, 0700); /* the control socket and cookies live here */
         mem_free(MEM_DEFAULT, path);
     }
-    return err == 0 && d->made != 0 ? sync_names(d, error) : err;
+    return err;
 }
 
 /* The pids that hold the lock, as far as /proc/locks tells: inode match on FLOCK lines. */
@@ -349,10 +334,27 @@ crawldir_add_seed(struct crawldir *d, struct slice url)
     return err;
 }
 
-int
-crawldir_sync(const struct crawldir *d)
+/* The names of what crawldir_open() made, and of the folder itself. */
+static int
+sync_names(const struct crawldir *d)
 {
-    return durable_sync(d->coordinator_path, "seeds", 0);
+    char *above = (d->made & 1u) == 0 ? NULL : path_of(d, "..");
+    int err = durable_sync_names(d->path);
+
+    if (err == 0 && above != NULL) {
+        err = durable_sync_names(above);
+        err = err == ORB_EPERM ? 0 : err; /* a folder that may be written to, but not read */
+    }
+    mem_free(MEM_DEFAULT, above);
+    return err;
+}
+
+int
+crawldir_sync(const struct crawldir *d, uint64_t since_s)
+{
+    int err = durable_sync(d->coordinator_path, "seeds", since_s);
+
+    return err == 0 && since_s == 0 && d->made != 0 ? sync_names(d) : err;
 }
 
 bool
@@ -400,7 +402,7 @@ crawldir_write_note(const struct crawldir *d, const char *name, struct slice tex
     close(fd);
     if (err == 0 && rename(made, path) != 0)
         err = orb_error_from_errno(errno);
-    return err == 0 ? durable_sync_names(d->coordinator_path) : err;
+    return err;
 }
 
 /* ---- room --------------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
  * the last of them is gone. A new coordinator waits 10 s for it before it reads, cuts or writes anything.
  *
  * A process that is killed leaves whole seeds; the half of one that a power cut leaves is dropped before the next is added.
- * crawldir_sync() brings seeds to the disk: the coordinator calls it when the lists are read, at its end, and now and then.
+ * crawldir_sync() brings seeds to the disk: when the lists are read, when one was added, at the end, and now and then.
  *
  * A start that fails before anything was asked leaves no trace: crawldir_undo().
  *
@@ -44,7 +44,9 @@ void crawldir_undo(struct crawldir *d);
 int crawldir_read_seeds(const struct crawldir *d, struct buf *out) ORB_MUST_USE;
 int crawldir_add_seed(struct crawldir *d, struct slice url) ORB_MUST_USE;
 
-int crawldir_sync(const struct crawldir *d) ORB_MUST_USE; /* waits for the disk */
+/* Seeds that were added at since_s (Unix time) or later; 0: all, and the names of all folders. Waits for the disk: a thread may
+ * call it that may wait. */
+int crawldir_sync(const struct crawldir *d, uint64_t since_s) ORB_MUST_USE;
 bool crawldir_has_seeds(const struct crawldir *d);        /* the file is there */
 
 /* What a crawl keeps of its settings, in DIR/coordinator/NAME: read whole (ORB_ENOTFOUND), written whole or not at all. */

@@ -108,7 +108,7 @@ TEST(crawldir__takes_back_what_it_made)
     snprintf(path, sizeof path, "%s/crawl", scratch_dir());
     assert_int_equal(crawldir_open(&d, path, &error), 0);
     assert_int_equal(crawldir_add_seed(&d, SLICE_LITERAL("http://a/")), 0);
-    assert_int_equal(crawldir_sync(&d), 0);
+    assert_int_equal(crawldir_sync(&d, 0), 0);
     assert_int_equal(crawldir_write_note(&d, CRAWLDIR_KEY_RULES, SLICE_LITERAL("x")), 0);
     snprintf(file, sizeof file, "%s/pages/pages.db", path);
     write_file(file, "x", 1);
