@@ -5,6 +5,7 @@
 #include "cluster/cmd.h"
 #include "cluster/control_client.h"
 #include "cluster/heap.h"
+#include "cluster/table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,12 +19,12 @@ static const struct heap_command commands[] = {
     { "sites", 0, NULL, show_sites, "the same by the line of source that made it" },
     { "census", 0, NULL, show_census, "the same by type, line and age" },
     { "diff", HEAP_HAS_SINCE, NULL, show_diff, "what grew and shrank: --since 10m [10m], up to two days back" },
-    { "domains", 0, NULL, show_domains, "every byte by its owner: libraries, pages, buffers, caches ..." },
-    { "pools", 0, NULL, show_pools, "things kept for reuse: handles, parsers, decoders" },
-    { "gc", 0, NULL, show_gc, "the collector: runs, pauses, what only it could free" },
-    { "roots", 0, NULL, show_roots, "who holds objects from outside, and what nobody accounts for" },
-    { "retained", HEAP_HAS_TARGET, NULL, show_retained, "what would go if a type or an object went" },
-    { "graph", HEAP_HAS_TARGET, "dot|json|svg|png", NULL, "a picture of who holds whom (--format dot|json|svg|png)" },
+    { "domains", HEAP_HAS_ALL, NULL, show_domains, "every byte by its owner: libraries, pages, buffers, caches ..." },
+    { "pools", HEAP_HAS_ALL, NULL, show_pools, "things kept for reuse: handles, parsers, decoders" },
+    { "gc", HEAP_HAS_ALL, NULL, show_gc, "the collector: runs, pauses, what only it could free" },
+    { "roots", HEAP_HAS_ALL, NULL, show_roots, "who holds objects from outside, and what nobody accounts for" },
+    { "retained", HEAP_HAS_TARGET | HEAP_HAS_ALL, NULL, show_retained, "what would go if a type or an object went" },
+    { "graph", HEAP_HAS_TARGET | HEAP_HAS_EXTENT, "dot|json|svg|png", NULL, "a picture of who holds whom (--format dot|json|svg|png)" },
     { "referrers", HEAP_NEEDS_TARGET, NULL, show_neighbours, "who holds this object" },
     { "referents", HEAP_NEEDS_TARGET, NULL, show_neighbours, "whom this object holds" },
     { "chain", HEAP_NEEDS_TARGET, NULL, show_chain, "the shortest way from a root to this object" },
@@ -132,6 +133,8 @@ take_options(struct heap_args *a, int argc, char **argv, const char **words, int
             a->is_json = true;
         } else if (strcmp(w, "--referrers") == 0) {
             a->wants_referrers = true;
+        } else if (strcmp(w, "--all") == 0) {
+            a->wants_all = true;
         } else if (is_one_of(w, "--format|-o|--since|--depth|--nodes")) {
             code = take_option(a, w, i + 1 < argc ? argv[i + 1] : NULL);
             if (code >= 0)
@@ -145,6 +148,32 @@ take_options(struct heap_args *a, int argc, char **argv, const char **words, int
             words[(*n_words)++] = w;
         }
     }
+    return -1;
+}
+
+/* An option that the question does not use was meant for another one. */
+static int
+check_options(const struct heap_args *a)
+{
+    const struct heap_command *c = a->command;
+
+    if (a->format != NULL && (c->formats == NULL || !is_one_of(a->format, c->formats)))
+        return refuse("--format: \"%.40s\" is no format of \"%s\"; allowed: %s", a->format, c->what,
+                      c->formats == NULL ? "none, but --json" : c->formats);
+    if (a->is_json && a->format != NULL && strcmp(a->format, "json") != 0)
+        return refuse("--json and --format %s: which of them?", a->format);
+    if (a->since_s >= 0 && !(c->options & HEAP_HAS_SINCE))
+        return refuse("--since is for \"diff\", \"%s\" does not use it", c->what);
+    if ((a->depth >= 0 || a->nodes >= 0) && !(c->options & HEAP_HAS_EXTENT))
+        return refuse("%s is for \"graph\", \"%s\" does not use it", a->depth >= 0 ? "--depth" : "--nodes", c->what);
+    if (a->wants_referrers && !(c->options & HEAP_HAS_EXTENT))
+        return refuse("--referrers is for \"graph\", \"%s\" does not use it", c->what);
+    if (a->wants_referrers && a->target == NULL)
+        return refuse("--referrers of what? Give \"graph\" an address (0x..., from another answer) or a type, such as Page");
+    if (a->wants_all && !(c->options & HEAP_HAS_ALL))
+        return refuse("--all is for \"domains\", \"pools\", \"gc\", \"roots\" and \"retained\", \"%s\" does not use it", c->what);
+    if (a->wants_all && a->is_json)
+        return refuse("--all is for tables: --json has every row");
     return -1;
 }
 
@@ -163,12 +192,7 @@ check_question(struct heap_args *a)
             return refuse("\"%.40s\" is no number of minutes; allowed: 0 to %d", a->target, HEAP_MAX_MAGNIFY_MINUTES);
         a->target = NULL;
     }
-    if (a->format != NULL && (c->formats == NULL || !is_one_of(a->format, c->formats)))
-        return refuse("--format: \"%.40s\" is no format of \"%s\"; allowed: %s", a->format, c->what,
-                      c->formats == NULL ? "none, but --json" : c->formats);
-    if (a->since_s >= 0 && !(c->options & HEAP_HAS_SINCE))
-        return refuse("--since is for \"diff\"");
-    return -1;
+    return check_options(a);
 }
 
 /* [DIR] SLOT [QUESTION [ARGUMENT]] */
@@ -230,6 +254,15 @@ make_request(const struct heap_args *a)
     put_number(question, "depth", a->depth);
     put_number(question, "nodes", a->nodes);
     return json_pack("{s:s,s:o,s:o}", "cmd", "heap", "slot", slot, "question", question);
+}
+
+static bool shows_all; /* --all */
+
+void
+heap_hide_zeros(struct table *t)
+{
+    if (!shows_all)
+        table_hide_zeros(t);
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------------------------- */
@@ -341,6 +374,7 @@ cmd_heap(int argc, char **argv)
     code = parse_args(&args, argc, argv);
     if (code >= 0)
         return code;
+    shows_all = args.wants_all;
     code = control_ask("heap", args.dir, make_request(&args), &answer);
     if (code == EXIT_DONE)
         code = show_answer(&args, answer);

@@ -15,7 +15,8 @@
 
 #include "pool/buf.h"
 
-enum heap_options { HEAP_HAS_TARGET = 1, HEAP_NEEDS_TARGET = 2, HEAP_HAS_MINUTES = 4, HEAP_HAS_SINCE = 8 };
+enum heap_options { HEAP_HAS_TARGET = 1, HEAP_NEEDS_TARGET = 2, HEAP_HAS_MINUTES = 4, HEAP_HAS_SINCE = 8,
+                    HEAP_HAS_EXTENT = 16, HEAP_HAS_ALL = 32 };
 
 struct heap_command {
     const char *what;                          /* as asked */
@@ -31,10 +32,14 @@ struct heap_args {
     const char *dir, *slot, *target, *format, *out_path;
     const struct heap_command *command;
     int64_t since_s, minutes, depth, nodes;    /* -1 = not given */
-    bool is_json, wants_referrers;
+    bool is_json, wants_referrers, wants_all;
 };
 
 int heap_help(void);
+
+/* Of a table of things that are mostly zero: those rows go, unless --all was given. */
+struct table;
+void heap_hide_zeros(struct table *t);
 
 /* cmd_heap_draw.c: DOT in, a picture in `format` out, to path (NULL: standard output). An exit code. */
 int heap_draw(struct slice dot, const char *format, const char *path);

@@ -87,6 +87,7 @@ show_made(const json_t *types)
         if (collected > 0)
             table_alarm(&t); /* nobody meant to make rings */
     }
+    heap_hide_zeros(&t);
     table_end(&t);
 }
 
@@ -148,6 +149,7 @@ show_roots(const json_t *answer)
         table_text(&t, heap_text(row, "root"));
         table_number(&t, heap_int(row, "references"));
     }
+    heap_hide_zeros(&t);
     table_end(&t);
     if (n == 0) {
         printf("\nevery reference is accounted for: by another object, or by a root\n");
@@ -227,6 +229,7 @@ show_retained(const json_t *answer)
         table_bytes(&t, heap_int(row, "bytes"));
         table_bytes(&t, heap_int(row, "retained_bytes"));
     }
+    heap_hide_zeros(&t);
     table_end(&t);
     printf("\nthe objects that retain most\n\n");
     table_begin(&t, top, ORB_N_ELEMENTS(top));

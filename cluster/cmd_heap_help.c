@@ -14,10 +14,13 @@ static const char head[] =
 
 static const char options[] =
     "\noptions\n"
+    "  --all            of domains, pools, gc, roots, retained: rows of nothing but zeros too\n"
     "  --json           the answer as JSON, whole\n"
     "  --format F       of graph: dot (the default), json, svg, png (these two need Graphviz); of trace: folded, json, pprof\n"
     "  -o FILE          write there instead of to standard output\n"
-    "  --since TIME     of diff: 90s, 10m, 2h, 1d\n"
+    "  --since TIME     of diff: 90s, 10m, 2h, 1d [10m]. Compared is with the nearest census of that time or before: there is one for each\n"
+    "                   minute of the last hour, and one for each hour of two days before (fewer where memory holds many types).\n"
+    "                   Beyond them diff begins with the oldest, and says so.\n"
     "  --depth N, --nodes N   of graph: how far, and how many nodes at most [4, 60]\n"
     "  --referrers      of graph with an ARGUMENT: who holds it, instead of what it holds\n"
     "ARGUMENT is an address from another answer (0x...), or a type, which stands for its oldest object (graph: for all of them).\n";

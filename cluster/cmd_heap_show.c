@@ -209,6 +209,20 @@ show_census(const json_t *answer)
     show_total(census);
 }
 
+/* "63 min", or "47 s": as far back as the comparison goes, and why it is not what was asked for. */
+static void
+show_span(int64_t since_s, int64_t asked_s)
+{
+    char since[32], asked[32];
+
+    printf("changes of the last %s", table_span(since, since_s));
+    if (since_s < asked_s)
+        printf(": the past begins there, %s were asked for", table_span(asked, asked_s));
+    else if (since_s > asked_s)
+        printf(": the nearest census that is %s old or older (one a minute, and one an hour beyond the last hour)", table_span(asked, asked_s));
+    printf("\n\n");
+}
+
 void
 show_diff(const json_t *answer)
 {
@@ -221,8 +235,7 @@ show_diff(const json_t *answer)
     size_t i;
     json_t *row;
 
-    printf("changes of the last %lld s", (long long)since_s);
-    printf(since_s < asked_s ? " (the past begins there)\n\n" : "\n\n");
+    show_span(since_s, asked_s);
     if (json_array_size(rows) == 0) {
         printf("nothing grew, nothing shrank\n");
         return;
@@ -305,6 +318,7 @@ show_domains(const json_t *answer)
         if (hook != NULL && strcmp(hook, "failed") == 0)
             table_alarm(&t);
     }
+    heap_hide_zeros(&t);
     table_end(&t);
     printf("\n%s live in all domains\n%s by the constructors of libraries, before main()\n", table_size(live, (double)all),
            table_size(outside, (double)heap_int(answer, "start_bytes")));
@@ -356,6 +370,7 @@ show_pools(const json_t *answer)
         table_number(&t, heap_int(row, "trims"));
         table_number(&t, heap_int(row, "refused"));
     }
+    heap_hide_zeros(&t);
     table_end(&t);
     show_overdue(pools);
 }
@@ -402,6 +417,6 @@ show_magnify(const json_t *answer)
 
     printf("one block is sampled in %s", table_size(mean, (double)heap_int(answer, "mean_bytes")));
     if (heap_int(answer, "minutes") > 0)
-        printf(", for %lld minutes", (long long)heap_int(answer, "minutes"));
+        printf(", for %lld minute%s", (long long)heap_int(answer, "minutes"), heap_int(answer, "minutes") == 1 ? "" : "s");
     printf("\n");
 }

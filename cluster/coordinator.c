@@ -472,10 +472,20 @@ unwatch(struct coordinator *c)
     ev_signal_stop(c->loop, &c->terminate);
 }
 
+static void
+close_dir(struct coordinator *c, bool has_begun)
+{
+    if (c->dir.seeds_fd >= 0 && has_begun && crawldir_sync(&c->dir, 0) != 0)
+        log_warning("the seeds in %s could not be brought to the disk", c->dir.coordinator_path);
+    if (!has_begun)
+        crawldir_undo(&c->dir);
+    crawldir_close(&c->dir);
+}
+
 /* Takes a half-opened one. Whoever calls back goes before what he calls: workers report to the front, the front answers
  * to slots and control connections. */
 static int
-coordinator_close(struct coordinator *c)
+coordinator_close(struct coordinator *c, bool has_begun)
 {
     int err;
 
@@ -495,7 +505,7 @@ coordinator_close(struct coordinator *c)
     buf_fini(&c->conf_json);
     buf_fini(&c->returned);
     heap_close(&c->heap);
-    crawldir_close(&c->dir);
+    close_dir(c, has_begun);
     if (c->hosts_fd >= 0)
         close(c->hosts_fd);
     log_close_file();
@@ -534,6 +544,7 @@ begin(struct coordinator *c, struct buf *error)
         return ORB_EINVAL;
     }
     c->pages_at_start = coordinator_n_pages(c);
+    disk_sync_soon(c);
     return 0;
 }
 
@@ -545,6 +556,7 @@ coordinator_run(struct conf *conf)
     };
     struct buf error;
     int code = EXIT_FAILED, err;
+    bool has_begun;
 
     buf_init(&error, MEM_DEFAULT, 16384);
     buf_init(&c.frame, MEM_LOG, WIRE_MAX_FRAME_BYTES);
@@ -554,7 +566,8 @@ coordinator_run(struct conf *conf)
     err = coordinator_open(&c, &error);
     if (err == 0)
         err = begin(&c, &error);
-    if (err == 0) {
+    has_begun = err == 0;
+    if (has_begun) {
         watch(&c);
         c.last_tick_ms = clock_now_ms();
         ev_timer_start(c.loop, &c.tick);
@@ -566,7 +579,7 @@ coordinator_run(struct conf *conf)
         log_error("%s", error.n > 0 ? error.p : orb_strerror(err));
         code = err == ORB_EINVAL ? EXIT_USAGE : EXIT_FAILED;
     }
-    if (coordinator_close(&c) != 0)
+    if (coordinator_close(&c, has_begun) != 0)
         code = EXIT_FAILED;
     buf_fini(&error);
     return code;

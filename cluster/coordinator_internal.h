@@ -127,6 +127,7 @@ void coordinator_heap_tick(struct coordinator *c, uint64_t now_ms);
 int disk_open(struct coordinator *c, struct buf *error) ORB_MUST_USE;
 int disk_recheck(struct coordinator *c, uint64_t last_url_id) ORB_MUST_USE; /* after an unclean end */
 void disk_start(struct coordinator *c);
+void disk_sync_soon(struct coordinator *c); /* the seeds have grown: within a second */
 void disk_tick(struct coordinator *c);
 void disk_close(struct coordinator *c);
 

@@ -41,6 +41,7 @@ scope_widen(struct coordinator *c, const struct url *target)
         return false;
     if (crawldir_add_seed(&c->dir, url_href(target)) != 0)
         log_warning("the scope's new seed could not be written down: at the next start it is not known");
+    disk_sync_soon(c);
     log_info("a seed redirects to " SLICE_FMT ": the crawl's scope includes it now",
               SLICE_ARG(url_href(target)));
     return true;
@@ -110,6 +111,8 @@ seed_offer(struct coordinator *c, struct slice text, bool is_wanted, struct buf 
     is_known = verdict != FRONT_NEW && !(is_wider && (verdict == FRONT_AGAIN || verdict == FRONT_SEEN));
     if (!is_known && crawldir_add_seed(&c->dir, link.url) != 0)
         verdict = FRONT_ERROR;
+    if (is_wanted)
+        disk_sync_soon(c);
     if (front_report_end(c->front, clock_now_ms(), clock_wall_ms()) != 0)
         verdict = FRONT_ERROR;
     if (verdict == FRONT_EXCLUDED && say(why, "is excluded by the crawl's own rules (--exclude, --include, traps)") != 0)

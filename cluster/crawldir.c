@@ -2,6 +2,7 @@
 
 #include "cluster/clock.h"
 #include "cluster/log.h"
+#include "storage/durable.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +18,10 @@
 
 #define SEEDS_MAX_BYTES (1u << 30)
 
+/* In the order in which they are made; DIR itself is the first. */
+static const char *const folders[] = { "", "coordinator", "coordinator/seen", "coordinator/log", "pages", "warc" };
+#define FOLDER_COORDINATOR 1
+
 static int
 say(struct buf *error, int err, const char *fmt, ...)
 {
@@ -30,9 +35,10 @@ say(struct buf *error, int err, const char *fmt, ...)
 }
 
 static int
-make_dir(const char *path, struct buf *error)
+make_dir(const char *path, bool *is_made, struct buf *error)
 {
-    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+    *is_made = mkdir(path, 0755) == 0;
+    if (*is_made || errno == EEXIST)
         return 0;
     return say(error, orb_error_from_errno(errno), "cannot make the folder %s: %s", path, strerror(errno));
 }
@@ -66,7 +72,7 @@ path_of(const struct crawldir *d, const char *below)
     struct buf b;
 
     buf_init(&b, MEM_DEFAULT, BUF_NO_CEILING);
-    if (buf_printf(&b, "%s/%s", d->path, below) != 0)
+    if (buf_printf(&b, "%s%s%s", d->path, below[0] == '\0' ? "" : "/", below) != 0)
         buf_fini(&b);
     return buf_take(&b, NULL);
 }
@@ -74,13 +80,15 @@ path_of(const struct crawldir *d, const char *below)
 static int
 make_folders(struct crawldir *d, struct buf *error)
 {
-    static const char *const below[] = { "coordinator", "coordinator/seen", "coordinator/log", "pages", "warc" };
-    int err = make_dir(d->path, error);
+    int err = 0;
 
-    for (size_t i = 0; err == 0 && i < ORB_N_ELEMENTS(below); i++) {
-        char *path = path_of(d, below[i]);
-        err = path == NULL ? ORB_ENOMEM : make_dir(path, error);
-        if (err == 0 && i == 0)
+    for (unsigned i = 0; err == 0 && i < ORB_N_ELEMENTS(folders); i++) {
+        char *path = path_of(d, folders[i]);
+        bool is_made = false;
+
+        err = path == NULL ? ORB_ENOMEM : make_dir(path, &is_made, error);
+        d->made |= is_made ? 1u << i : 0;
+        if (err == 0 && i == FOLDER_COORDINATOR)
             chmod(path, 0700); /* the control socket and cookies live here */
         mem_free(MEM_DEFAULT, path);
     }
@@ -120,6 +128,7 @@ take_lock(struct crawldir *d, struct buf *error)
     char *path = path_of(d, "coordinator/lock");
     uint64_t until_ms = clock_now_ms() + CRAWLDIR_LOCK_WAIT_MS;
     bool has_said = false;
+    struct stat st;
     int err;
 
     if (path == NULL)
@@ -143,6 +152,8 @@ take_lock(struct crawldir *d, struct buf *error)
         }
         usleep(50000);
     }
+    if (fstat(d->lock_fd, &st) == 0 && st.st_nlink == 0)
+        return say(error, ORB_EBUSY, "%s was taken away by another orb, whose start has failed; try again", d->path);
     return 0;
 }
 
@@ -182,12 +193,48 @@ crawldir_open(struct crawldir *d, const char *path, struct buf *error)
         err = check_path_length(d, error);
     if (err == 0)
         err = take_lock(d, error);
+    d->has_lock = err == 0;
+    if (err == 0) /* whoever had the lock may have taken all away that it had made: crawldir_undo() */
+        err = make_folders(d, error);
     if (err != 0)
         goto fail;
     return 0;
 fail:
+    crawldir_undo(d);
     crawldir_close(d);
     return err;
+}
+
+/* Files alone: folders in it, and what they hold, are not ours, or have gone before. */
+static void
+empty_folder(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+
+    if (d == NULL)
+        return;
+    while ((e = readdir(d)) != NULL)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+}
+
+/* Without the lock - another orb may have taken the same new folder - only what is empty goes. */
+void
+crawldir_undo(struct crawldir *d)
+{
+    for (unsigned i = ORB_N_ELEMENTS(folders); d->is_new && i-- > 0;) {
+        char *path = (d->made & 1u << i) == 0 ? NULL : path_of(d, folders[i]);
+
+        if (path == NULL)
+            continue;
+        if (i >= FOLDER_COORDINATOR && d->has_lock)
+            empty_folder(path);
+        rmdir(path);
+        mem_free(MEM_DEFAULT, path);
+    }
+    d->made = 0;
 }
 
 void
@@ -285,6 +332,39 @@ crawldir_add_seed(struct crawldir *d, struct slice url)
         err = write_whole(d->seeds_fd, buf_slice(&line));
     buf_fini(&line);
     return err;
+}
+
+/* The names of what crawldir_open() made, and of the folder itself. */
+static int
+sync_names(const struct crawldir *d)
+{
+    char *above = (d->made & 1u) == 0 ? NULL : path_of(d, "..");
+    int err = durable_sync_names(d->path);
+
+    if (err == 0 && above != NULL) {
+        err = durable_sync_names(above);
+        err = err == ORB_EPERM ? 0 : err; /* a folder that may be written to, but not read */
+    }
+    mem_free(MEM_DEFAULT, above);
+    return err;
+}
+
+int
+crawldir_sync(const struct crawldir *d, uint64_t since_s)
+{
+    int err = durable_sync(d->coordinator_path, "seeds", since_s);
+
+    return err == 0 && since_s == 0 && d->made != 0 ? sync_names(d) : err;
+}
+
+bool
+crawldir_has_seeds(const struct crawldir *d)
+{
+    char *path = path_of(d, "coordinator/seeds");
+    bool is_there = path != NULL && access(path, F_OK) == 0;
+
+    mem_free(MEM_DEFAULT, path);
+    return is_there;
 }
 
 /* ---- notes -------------------------------------------------------------------------------------------------------- */

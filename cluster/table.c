@@ -117,18 +117,24 @@ table_bytes(struct table *t, int64_t n_bytes)
     put(t, table_size(text, (double)n_bytes));
 }
 
+const char *
+table_span(char to[32], int64_t s)
+{
+    if (s < 120)
+        snprintf(to, 32, "%lld s", (long long)s);
+    else if (s < 7200)
+        snprintf(to, 32, "%lld min", (long long)s / 60);
+    else
+        snprintf(to, 32, "%.1f h", (double)s / 3600);
+    return to;
+}
+
 void
 table_seconds(struct table *t, int64_t s)
 {
     char text[32];
 
-    if (s < 120)
-        snprintf(text, sizeof text, "%lld s", (long long)s);
-    else if (s < 7200)
-        snprintf(text, sizeof text, "%lld min", (long long)s / 60);
-    else
-        snprintf(text, sizeof text, "%.1f h", (double)s / 3600);
-    put(t, text);
+    put(t, table_span(text, s));
 }
 
 void
@@ -162,28 +168,74 @@ print_cell(const struct table *t, unsigned column, const char *text, size_t widt
 }
 
 void
+table_hide_zeros(struct table *t)
+{
+    t->hides_zeros = true;
+}
+
+static bool
+is_zero(const char *cell)
+{
+    static const char *const zeros[] = { "0", "-", "0 B", "0 s" };
+
+    for (size_t i = 0; i < ORB_N_ELEMENTS(zeros); i++)
+        if (strcmp(cell, zeros[i]) == 0)
+            return true;
+    return false;
+}
+
+/* row: its first cell. The last row may be cut. */
+static bool
+is_shown(const struct table *t, size_t row)
+{
+    if (!t->hides_zeros)
+        return true;
+    for (size_t i = 0; i < t->n_columns && row + i < t->n_cells; i++)
+        if (t->alarms[row + i] || (t->columns[i].is_number && !is_zero(t->cells[row + i])))
+            return true;
+    return false;
+}
+
+static void
+print_row(const struct table *t, size_t row, const size_t *widths, bool has_colours)
+{
+    for (unsigned i = 0; i < t->n_columns && row + i < t->n_cells; i++)
+        print_cell(t, i, t->cells[row + i], widths[i], has_colours && t->alarms[row + i] ? "\033[31m" : "");
+    printf("\n");
+}
+
+static void
+free_cells(struct table *t)
+{
+    for (size_t i = 0; i < t->n_cells; i++)
+        mem_free(MEM_DEFAULT, t->cells[i]);
+    mem_free(MEM_DEFAULT, t->cells);
+    mem_free(MEM_DEFAULT, t->alarms);
+}
+
+void
 table_end(struct table *t)
 {
     bool has_colours = table_has_colours();
-    size_t widths[TABLE_MAX_COLUMNS];
+    size_t widths[TABLE_MAX_COLUMNS], n_hidden = 0;
 
     for (unsigned i = 0; i < t->n_columns; i++)
         widths[i] = width_of(t->columns[i].head);
     for (size_t i = 0; i < t->n_cells; i++)
-        widths[i % t->n_columns] = ORB_MAX(widths[i % t->n_columns], width_of(t->cells[i]));
+        if (is_shown(t, i - i % t->n_columns))
+            widths[i % t->n_columns] = ORB_MAX(widths[i % t->n_columns], width_of(t->cells[i]));
     for (unsigned i = 0; i < t->n_columns; i++)
         print_cell(t, i, t->columns[i].head, widths[i], has_colours ? "\033[1m" : "");
     printf("\n");
-    for (size_t i = 0; i < t->n_cells; i++) {
-        unsigned column = (unsigned)(i % t->n_columns);
-
-        print_cell(t, column, t->cells[i], widths[column], has_colours && t->alarms[i] ? "\033[31m" : "");
-        if (column + 1 == t->n_columns)
-            printf("\n");
-        mem_free(MEM_DEFAULT, t->cells[i]);
+    for (size_t row = 0; row < t->n_cells; row += t->n_columns) {
+        if (is_shown(t, row))
+            print_row(t, row, widths, has_colours);
+        else
+            n_hidden++;
     }
+    if (n_hidden > 0)
+        printf("(%zu %s of zeros %s not shown: --all)\n", n_hidden, n_hidden == 1 ? "row" : "rows", n_hidden == 1 ? "is" : "are");
     if (t->is_cut)
         printf("\n(cut: out of memory)\n");
-    mem_free(MEM_DEFAULT, t->cells);
-    mem_free(MEM_DEFAULT, t->alarms);
+    free_cells(t);
 }

@@ -12,6 +12,7 @@
 #include <libxml/xmlerror.h>
 
 #include "crawler/html.h"
+#include "crawler/html_reference.h"
 #include "crawler/xml.h"
 #include "pool/buf.h"
 #include "pool/pool.h"
@@ -394,6 +395,7 @@ int
 html_parse(struct slice document, const struct html_events *events)
 {
     htmlParserCtxtPtr ctxt;
+    struct buf mended;
     int err = prepare();
 
     if (err != 0)
@@ -406,94 +408,11 @@ html_parse(struct slice document, const struct html_events *events)
     ctxt = pool_get(contexts);
     if (ctxt == NULL)
         return ORB_ENOMEM;
-    err = run(ctxt, document, events);
+    buf_init(&mended, MEM_PAGE, INT32_MAX);
+    err = html_mend(&mended, document);
+    if (err == 0)
+        err = run(ctxt, mended.n > 0 ? buf_slice(&mended) : document, events);
+    buf_fini(&mended);
     pool_put(contexts, &ctxt);
-    return err;
-}
-
-/* ---- character references ----------------------------------------------------------------------------------------- */
-
-static uint32_t
-windows_1252_of_c1(uint32_t code)
-{
-    static const uint16_t c1[32] = { 0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
-                                     0x2039, 0x0152, 0x8D, 0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-                                     0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178 };
-
-    return code >= 0x80 && code < 0xA0 ? c1[code - 0x80] : code;
-}
-
-static int
-append_code_point(struct buf *out, uint32_t code)
-{
-    unsigned char utf8[8];
-    int n;
-
-    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
-        code = 0xFFFD;
-    n = xmlCopyCharMultiByte(utf8, (int)windows_1252_of_c1(code));
-    return buf_append(out, utf8, (size_t)n);
-}
-
-/* "&#123;" or "&#x7B;" at s; returns the bytes used, 0 = no reference. */
-static size_t
-numeric_reference(struct slice s, uint32_t *code)
-{
-    bool is_hex = s.n > 2 && (s.p[2] == 'x' || s.p[2] == 'X');
-    size_t from = is_hex ? 3 : 2, at;
-
-    *code = 0;
-    for (at = from; at < s.n; at++) {
-        char c = s.p[at];
-        uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 32) - 'a' + 10);
-        if (!((c >= '0' && c <= '9') || (is_hex && (c | 32) >= 'a' && (c | 32) <= 'f')))
-            break;
-        if (*code <= 0x10FFFF)
-            *code = *code * (is_hex ? 16 : 10) + digit;
-    }
-    if (at == from)
-        return 0;
-    return at < s.n && s.p[at] == ';' ? at + 1 : at;
-}
-
-static size_t
-named_reference(struct slice s, uint32_t *code)
-{
-    char name[16];
-    size_t n = 0;
-    const htmlEntityDesc *entity;
-
-    while (n + 1 < s.n && n < sizeof name - 1
-           && ((s.p[n + 1] >= 'a' && s.p[n + 1] <= 'z') || (s.p[n + 1] >= 'A' && s.p[n + 1] <= 'Z')
-               || (s.p[n + 1] >= '0' && s.p[n + 1] <= '9'))) {
-        name[n] = s.p[n + 1];
-        n++;
-    }
-    name[n] = '\0';
-    entity = n == 0 ? NULL : htmlEntityLookup((const xmlChar *)name);
-    if (entity == NULL || (entity->value >= 256 && (n + 1 >= s.n || s.p[n + 1] != ';')))
-        return 0; /* only the old Latin-1 names may stand without ';' */
-    *code = entity->value;
-    return n + 1 < s.n && s.p[n + 1] == ';' ? n + 2 : n + 1;
-}
-
-int
-html_unescape(struct buf *out, struct slice text)
-{
-    int err = 0;
-
-    while (err == 0 && text.n > 0) {
-        const char *amp = memchr(text.p, '&', text.n);
-        size_t plain = amp == NULL ? text.n : (size_t)(amp - text.p), used;
-        uint32_t code;
-
-        err = buf_append(out, text.p, plain);
-        text = slice_sub(text, plain, text.n);
-        if (err != 0 || text.n == 0)
-            break;
-        used = text.n > 1 && text.p[1] == '#' ? numeric_reference(text, &code) : named_reference(text, &code);
-        err = used == 0 ? buf_append_char(out, '&') : append_code_point(out, code);
-        text = slice_sub(text, used == 0 ? 1 : used, text.n);
-    }
-    return err;
+    return err == ORB_ETOOBIG ? ORB_ENOMEM : err;
 }

@@ -5,7 +5,8 @@
  * document; a scanner of our own can take its place without a change here.
  *
  * What HTML says and libxml2 does not do is done here: title, textarea, iframe, noembed and xmp hold raw text, a tag
- * that the end of the file cuts off is no tag, the title of an <svg> is not the document's.
+ * that the end of the file cuts off is no tag, the title of an <svg> is not the document's; character references:
+ * html_reference.h.
  *
  * Input      valid UTF-8 without NULs (charset_decode() makes it), and one NUL behind it (as in every struct buf): it is read where it
  *            is, not copied.

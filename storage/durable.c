@@ -41,3 +41,16 @@ durable_sync(const char *dir, const char *suffix, uint64_t since_s)
     closedir(d);
     return err;
 }
+
+int
+durable_sync_names(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+    if (fd < 0)
+        return orb_error_from_errno(errno);
+    if (fsync(fd) != 0)
+        err = orb_error_from_errno(errno);
+    close(fd);
+    return err;
+}

@@ -252,7 +252,8 @@ store_put(struct store *s, const struct record *r, uint64_t now_ms)
     if (err != 0) {
         if (s->n_rows == 0) /* what was kept of the row stays in the arena until the batch goes */
             arena_reset(&s->arena);
-        return err;
+        /* the batch holds most of what there was: without it there is room for this one, body and all */
+        return err == ORB_ENOMEM && s->n_rows > 0 ? ORB_EAGAIN : err;
     }
     fill_place(row, &room, &place);
     s->n_rows++;

@@ -13,8 +13,8 @@
  * Works with DIR/pages and DIR/warc as the only folders that the process may write (everything is opened relative to
  * them; temporary tables are in memory). One store per process, one thread.
  *
- * Errors     store_put(): ORB_EAGAIN the batch is full (flush first), ORB_EFULL, ORB_EIO, ORB_ENOMEM: nothing was stored,
- *            nothing is torn. store_flush(): ORB_EBUSY another writer is at it (come back at the next turn), ORB_EFULL,
+ * Errors     store_put(): ORB_EAGAIN the batch is full, or there is no memory beside it (flush first, and put again), ORB_EFULL,
+ *            ORB_EIO, ORB_ENOMEM (with nothing pending): nothing was stored, nothing is torn. store_flush(): ORB_EBUSY another writer is at it (come back at the next turn), ORB_EFULL,
  *            ORB_EIO, ORB_ENOMEM, ORB_ECORRUPT: the batch is kept.
  * Limits     batch_rows rows or 16 MiB pending; links beyond 4 MiB of blob are left out.
  */
@@ -51,7 +51,7 @@ int store_close(struct store **s);
 int store_put(struct store *s, const struct record *r, uint64_t now_ms) ORB_MUST_USE; /* now_ms: Unix time */
 int store_flush(struct store *s) ORB_MUST_USE;
 unsigned store_n_pending(const struct store *s);
-bool store_is_full(const struct store *s);  /* the next store_put() would be ORB_EAGAIN */
+bool store_is_full(const struct store *s);  /* the next store_put() is ORB_EAGAIN */
 /* etag and last_modified of the committed row; ORB_ENOTFOUND. */
 int store_lookup(struct store *s, uint64_t url_id, struct pagedb_validators *out) ORB_MUST_USE;
 

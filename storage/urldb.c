@@ -113,6 +113,25 @@ fail:
 }
 
 int
+urldb_count_done(const char *path, uint64_t *n_done)
+{
+    struct sqlite3_stmt *stmt = NULL;
+    struct sqlite3 *db = NULL;
+    int err = db_open(&db, path, DB_READ, &schema, NULL);
+
+    *n_done = 0;
+    if (err == 0)
+        err = db_prepare(db, "SELECT json_extract(value, '$.done') FROM meta WHERE key = 'books' AND json_valid(value)", &stmt);
+    if (err == 0 && (err = db_step(stmt)) == 1) {
+        *n_done = (uint64_t)ORB_MAX(db_column_int(stmt, 0), (int64_t)0);
+        err = 0;
+    }
+    sqlite3_finalize(stmt);
+    db_close(&db);
+    return err;
+}
+
+int
 urldb_check_attached(struct sqlite3 *db, const char *name, const char *path, struct buf *error)
 {
     return db_check_attached(db, name, path, &schema, error);

@@ -67,6 +67,8 @@ struct urldb;
 
 int urldb_open(struct urldb **out, const char *path, bool *is_new, struct buf *error) ORB_MUST_USE;
 void urldb_close(struct urldb **db);
+/* How many URLs the books of a journal have as done, without opening it to write. */
+int urldb_count_done(const char *path, uint64_t *n_done) ORB_MUST_USE;
 struct sqlite3;
 /* As db_check_attached(): a frontier.db that is read beside pages.db. */
 int urldb_check_attached(struct sqlite3 *db, const char *name, const char *path, struct buf *error) ORB_MUST_USE;

@@ -6,6 +6,19 @@
 #include <unistd.h>
 
 
+/* As a worker does: a batch that leaves no room is committed first. */
+static int
+put(struct store *s, const struct record *r)
+{
+    int err = store_put(s, r, SAMPLE_NOW_MS);
+
+    if (err != ORB_EAGAIN)
+        return err;
+    assert_true(store_n_pending(s) > 0);
+    err = store_flush(s);
+    return err == 0 ? store_put(s, r, SAMPLE_NOW_MS) : err;
+}
+
 /* One life: open, put, put again (a revisit), a failure, flush, close. Returns the first error. */
 static int
 live(const struct sample_dirs *d)
@@ -25,16 +38,18 @@ live(const struct sample_dirs *d)
     err = store_open(&s, &conf, &error);
     assert_true((s == NULL) == (err != 0)); /* no partial state */
     if (err == 0)
-        err = store_put(s, &r, SAMPLE_NOW_MS);
+        err = put(s, &r);
     r.url_id = 2;
     r.url = SLICE_LITERAL("http://example.org/b");
     if (err == 0)
-        err = store_put(s, &r, SAMPLE_NOW_MS);
+        err = put(s, &r);
     if (err == 0)
-        err = store_put(s, &failure, SAMPLE_NOW_MS);
+        err = put(s, &failure);
     if (err == 0) {
+        unsigned n_pending = store_n_pending(s); /* 3, or fewer: one of them was put after a commit */
+
         err = store_flush(s);
-        assert_int_equal(store_n_pending(s), err == 0 ? 0 : 3);
+        assert_int_equal(store_n_pending(s), err == 0 ? 0 : n_pending);
     }
     if (err == 0) {
         err = store_lookup(s, 1, &v);
@@ -120,5 +135,50 @@ TEST(store__survives_memory_that_stays_out)
     }
 }
 
-TESTS(T(store__survives_any_failed_allocation_of_ours), T(store__survives_any_failed_allocation_of_sqlite),
+/* Memory that stays out from the n-th allocation of a put on: until the put needs none of those. */
+static void
+put_without_memory(struct store *s, const struct record *r, unsigned n_pending, int want)
+{
+    unsigned n_failed = 0;
+    int err = ORB_ENOMEM;
+
+    for (uint64_t nth = 1; err != 0; nth++) {
+        mem_fail_nth(nth, true, false);
+        err = store_put(s, r, SAMPLE_NOW_MS);
+        mem_fail_nth(0, false, false);
+        if (err == 0)
+            break;
+        assert_int_equal(err, want);
+        assert_int_equal(store_n_pending(s), n_pending);
+        n_failed++;
+    }
+    assert_true(n_failed > 0);
+    assert_int_equal(store_n_pending(s), n_pending + 1);
+}
+
+/* The bytes of a body that would have had room once the others were committed are not given up. */
+TEST(store__asks_for_a_commit_when_there_is_no_memory_beside_the_batch)
+{
+    struct sample_dirs d = sample_dirs_new();
+    struct store_conf conf = sample_conf(&d);
+    struct store *s = NULL;
+    struct buf body;
+    struct record r;
+
+    buf_init(&body, MEM_BUF, 8 << 20);
+    sample_body(&body, 7, 2 << 20);
+    r = sample_page(1, "http://example.org/a", buf_slice(&body));
+    assert_int_equal(store_open(&s, &conf, NULL), 0);
+    put_without_memory(s, &r, 0, ORB_ENOMEM);
+    sample_body(&body, 8, 2 << 20);
+    r = sample_page(2, "http://example.org/b", buf_slice(&body));
+    r.title = SLICE_LITERAL("caf\xe9");
+    put_without_memory(s, &r, 1, ORB_EAGAIN);
+    assert_int_equal(store_flush(s), 0);
+    assert_int_equal(store_close(&s), 0);
+    assert_int_equal(prepare_and_verify(&d), 0);
+    buf_fini(&body);
+}
+
+TESTS(T(store__asks_for_a_commit_when_there_is_no_memory_beside_the_batch), T(store__survives_any_failed_allocation_of_ours), T(store__survives_any_failed_allocation_of_sqlite),
       T(store__survives_memory_that_stays_out))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 60
+# waits
 """orb status, pause, resume, add, why, stop against a living crawl; then the same command goes on."""
 import os
 from lib import *

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 100
+# waits
 """Exit codes and bad input: 0 done, 1 failed, 2 usage, 3 stopped; each failure says what, where, and changes nothing."""
 import hashlib, os, shutil, sqlite3, threading
 from lib import *
@@ -31,12 +32,12 @@ def crawl_args(directory, *arguments):
 
 
 def tree(directory):
-    """Every file and what it holds, apart from the log."""
+    """Every file and what it holds, apart from the log and from what a reader of a database leaves beside it."""
     found = {}
     for at, dirs, files in os.walk(directory):
         for name in files:
             path = os.path.join(at, name)
-            if "/log" not in at and not name.endswith("-shm"):
+            if "/log" not in at and not name.endswith("-shm") and not (name.endswith("-wal") and os.path.getsize(path) == 0):
                 with open(path, "rb") as f:
                     found[path] = hashlib.sha256(f.read()).hexdigest()
     return found
@@ -94,6 +95,9 @@ try:
     case(2, 'include "(("', *crawl_args(d("usage"), "--include", "((", seed))
     case(2, "no seed could be taken", *crawl_args(d("noseed"), "not a url"))
     case(2, "nothing to crawl", *crawl_args(d("noseed2"), "-s", "/dev/null"))
+    case(2, ["is excluded by the crawl's own rules", "nothing to crawl"], *crawl_args(d("excluded"), "--exclude", ".*", seed))
+    case(2, ["is excluded by the crawl's own rules", "nothing to crawl"], *crawl_args(d("excluded"), "--include", "/elsewhere/", seed, seed + "p/1"))
+    check(web.log() == [], f"an excluded seed was asked for: {web.log()[:3]}")
 
     case(2, "--dns", *crawl_args(d("usage"), "--dns", "127.0.0.1:53,bogus", seed))
     case(2, "--hosts-file", *crawl_args(d("usage"), "--hosts-file", d("no-such-file"), seed))
@@ -114,6 +118,14 @@ try:
     case(1, "cannot make the folder", *crawl_args(d("file"), seed))
     case(1, "cannot make the folder", *crawl_args("/proc/no-such/dir", seed))
     case(1, "cannot read --key-rules", *crawl_args(d("rules"), "--key-rules", d("no-such-file"), seed))
+
+    # a start that fails leaves what it found: no folder, or an empty one
+    for name in ("usage", "noseed", "noseed2", "excluded", "noseeds", "rules"):
+        check(not os.path.exists(d(name)), f"a start that failed left {d(name)}: {os.path.exists(d(name)) and sorted(tree(d(name)))}")
+    check(os.listdir(deep) == [], "a path that is too long was made nevertheless")
+    os.mkdir(d("mine"))
+    case(2, "nothing to crawl", *crawl_args(d("mine"), "-s", "/dev/null"))
+    check(os.listdir(d("mine")) == [], "a folder that was there, empty, is not as before")
 
     # 0, and bad lines are named; a path longer than a socket's name
     long_line = "http://127.1.0.1/" + "x" * 200000
@@ -157,6 +169,35 @@ try:
                             ["cat", copy, seed], ["why", copy, seed]):
                 case(1, said, *command)
             check(hashlib.sha256(open(path, "rb").read()).hexdigest() == held, f"{name} ({how}) was changed")
+
+    # parts that somebody took away: refused where going on would lose what is left, or else said
+    for gone, says in (("coordinator/frontier.db", ["coordinator/frontier.db is missing", "30 page(s) and 1 WARC file(s)", "put it back"]),
+                       ("pages/pages.db", ["pages/pages.db is missing", "30 URL(s) of this crawl are done", "put it back"]),
+                       ("pages", ["pages/pages.db is missing", "put it back"])):
+        copy = d("without-" + gone.replace("/", "-"))
+        shutil.copytree(good, copy)
+        os.rename(os.path.join(copy, gone), d("away"))
+        before = tree(copy)
+        n_asked = len(web.log())
+        case(1, says, *crawl_args(copy, seed))
+        check(tree(copy) == before and len(web.log()) == n_asked, f"a crawl without {gone} was changed")
+        if os.path.isdir(os.path.join(copy, gone)):
+            os.rmdir(os.path.join(copy, gone))
+        os.rename(d("away"), os.path.join(copy, gone))
+        case(0, "finished", *crawl_args(copy, seed))
+        audit(copy)
+    os.truncate(os.path.join(copy, "pages/pages.db"), 0) # on purpose, as the refusal says
+    case(0, "finished", *crawl_args(copy, seed))
+    check(len(web.log()) == n_asked, "what is done was asked for again")
+    copy = d("without-warc")
+    shutil.copytree(good, copy)
+    shutil.rmtree(os.path.join(copy, "warc"))
+    case(0, ["1 of 1 WARC files", "are missing", "put them back", "finished"], *crawl_args(copy, seed))
+    copy = d("without-seeds")
+    shutil.copytree(good, copy)
+    os.remove(os.path.join(copy, "coordinator/seeds"))
+    case(0, ["coordinator/seeds is missing", "finished"], *crawl_args(copy, seed))
+    check("is missing" not in case(0, "finished", *crawl_args(copy, seed)).stderr, "the seeds are still missing")
 
     # a database whose first page is whole, and the others not: it is met while reading
     copy = d("frontier.db-inside")

@@ -111,6 +111,7 @@ try:
     r = orb("heap", out, "0", "magnify", "1", "--json")
     if r.returncode == 0:
         check(json.loads(r.stdout)["mean_bytes"] == 65536, "magnify does not: " + r.stdout)
+        check("for 1 minute\n" in orb("heap", out, "0", "magnify", "1").stdout, "for 1 minutes")
         time.sleep(2)
         check("stacks" in ask("0", "trace"), "no stacks")
         check(orb("heap", out, "0", "trace").returncode == 0, "trace has no table")
@@ -128,6 +129,12 @@ try:
     refused("of what?", out, "0", "referrers", code=2)
     refused("there is no question", out, "0", "everything", code=2)
     refused("which process?", out, "everything", code=2)
+    for option in (["--since", "1h"], ["--depth", "3"], ["--nodes", "9"], ["--referrers"], ["--all"], ["--format", "dot"]):
+        refused('"types"', out, "0", "types", *option, code=2)
+    refused('"graph", "chain" does not use it', out, "0", "chain", "Host", "--depth", "2", code=2)
+    refused("--referrers of what?", out, "0", "graph", "--referrers", code=2)
+    refused("which of them?", out, "0", "graph", "--json", "--format", "dot", code=2)
+    refused("--json has every row", out, "0", "domains", "--json", "--all", code=2)
     refused("allowed: dot|json|svg|png", out, "0", "graph", "--format", "gif", code=2)
     refused("no crawl is running", TMP, "0")
     refused("which process?", out, "4294967296", code=2)  # not worker 0
@@ -138,6 +145,12 @@ try:
     check(r.returncode == 1 and "standard output cannot be written" in r.stderr, f"a table that went nowhere: {r.returncode} {r.stderr}")
     table = orb("heap", out, "0", "domains", "-o", f"{TMP}/domains.txt")
     check(table.returncode == 0 and table.stdout == "" and "sqlite" in open(f"{TMP}/domains.txt").read(), "-o writes no table")
+    some, every = (orb("heap", out, "0", "domains", *more).stdout.splitlines() for more in ([], ["--all"]))
+    hidden = [int(line.split()[0][1:]) for line in some if "not shown: --all" in line]
+    check(len(hidden) == 1 and len(every) == len(some) - 1 + hidden[0], f"rows of zeros: {len(some)} lines, {len(every)} with --all, {hidden} hidden")
+    shown = {line.split()[0] for line in some if line}
+    check({d["domain"] for d in ask("0", "domains")["domains"] if d["live_bytes"] > 0} <= shown, f"domains that are in use are not shown: {some}")
+    check("the past begins there, 2.0 h were asked for" in orb("heap", out, "0", "diff", "--since", "2h").stdout, "diff does not say that the past is shorter")
     help_text = orb("heap", "--help").stdout
     check(all(word in help_text for word in ("census", "magnify", "promised", "--referrers", "a session")), "the help does not help")
 

@@ -161,11 +161,28 @@ def query(directory, sql, db="pages/pages.db"):
         connection.close()
 
 
+GAP_SLACK = 0.02  # s: two clocks, two processes
+
+
+def gaps(rows, ended=None):
+    """[(seconds, a, b)] of neighbours in time: from where a ended to where b began, row[0]. Without ended(row) a's beginning
+    counts; where that is None, nobody knows the end, and there is no gap."""
+    rows = sorted(rows, key=lambda row: row[0])
+    ends = [row[0] if ended is None else ended(row) for row in rows]
+    return [(b[0] - end, a, b) for end, a, b in zip(ends, rows, rows[1:]) if end is not None]
+
+
+def check_gap(what, least, found, name):
+    """The least of these gaps, which may not be shorter than that; name(row) says what was asked for."""
+    check(found, f"{what}: nothing to compare")
+    worst = min(found, key=lambda gap: gap[0])
+    check(worst[0] >= least - GAP_SLACK, f"{what}: {worst[0]:.3f} s between {name(worst[1])} and {name(worst[2])}, want {least} s")
+    return worst[0]
+
+
 def smallest_gap(rows):
-    """The least time between two requests to one address, as (seconds, address)."""
-    last, best = {}, (1e9, "")
-    for at, address, path, agent, connection in sorted(rows):
-        if address in last and at - last[address] < best[0]:
-            best = (at - last[address], address)
-        last[address] = at
-    return best
+    """The least time between two requests to one address, row[1], as (seconds, address)."""
+    by_address = {}
+    for row in rows:
+        by_address.setdefault(row[1], []).append(row)
+    return min(((gap[0], address) for address, some in by_address.items() for gap in gaps(some)), default=(1e9, ""))

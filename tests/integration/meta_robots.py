@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 90
+# waits
 """Meta robots and X-Robots-Tag: what a page asks not to be kept is in no file, its links are followed unless it says nofollow."""
 import gzip, os, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 180
+# waits
 """The cache of parsed pages changes nothing but the work: the same crawl of the synthetic web with it and without it stores the
 same rows and the same links; asked again, pages that were not modified stay."""
 import json, sqlite3, subprocess

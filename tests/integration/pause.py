@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 110
+# waits
 """A crawl that is paused and resumed at any moment ends: also while robots.txt of one host redirects, or fails and is asked
 again, and pages of another host at the same address are under way. And no host is asked before its delay is over."""
 import http.server, random, socketserver, threading

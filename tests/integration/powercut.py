@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 90
+# waits
 """A power cut: at a random moment every file is copied with its un-synced tail cut; the crawl goes on from the copy."""
 import glob, os, random, shutil
 from lib import *
@@ -36,6 +37,16 @@ def cut_copy(source, target):
     return n_cut
 
 
+def check_kept(source, target):
+    """What the crawl was told is whole, and so are the names of what it made at its start."""
+    for name in ("seeds", "key-rules"):
+        told, kept = (open(os.path.join(at, "coordinator", name), "rb").read() for at in (source, target))
+        check(told == kept, f"coordinator/{name} has {len(kept)} of {len(told)} bytes after the cut")
+    synced = synced_sizes()
+    for folder in (os.path.dirname(source), source, os.path.join(source, "coordinator")):
+        check(os.path.realpath(folder) in synced, f"the names in {folder} were never synced")
+
+
 web = Web(hosts=hosts, pages=pages, meta_robots=["", "noarchive", "noindex", ""])
 try:
     total_cut = 0
@@ -51,6 +62,7 @@ try:
         for pid in stopped:
             os.kill(pid, signal.SIGKILL)
         p.wait()
+        check_kept(d, after)
         crawl(after, "--delay", "20ms", "--workers", "2", "-s", web.seeds(), timeout=60)
         audit(after)
         done = query(after, "select count(*), count(distinct url) from page where status = 200")[0]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 110
+# waits
 """robots.txt that redirects to another authority, as the servers see it: the one that is asked is asked by its own clock, also
 while it is crawled itself; the answer counts for the one that sent us there; five hops are followed, six and loops are not; a target
 that is refused, dead or hangs keeps nobody else; and all of it under kill -9 of workers and of the coordinator."""
@@ -7,7 +8,7 @@ import random, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from lib import *
 
-DELAY, SLACK, SENDERS, PAGES = 0.3, 0.02, 12, 30
+DELAY, SENDERS, PAGES = 0.3, 12, 30
 SEEDS = ["target.test", "five0.test", "six0.test", "loop0.test", "guarded.test", "dead.test", "hanging.test", "bystander.test"] + [f"s{i}.test" for i in range(SENDERS)]
 OTHERS = [f"five{i}.test" for i in range(1, 6)] + [f"six{i}.test" for i in range(1, 7)] + ["loop1.test", "hang.test"]
 ADDRESSES = {name: f"127.3.0.{i + 1}" for i, name in enumerate(SEEDS + OTHERS)} | {"meta.test": "169.254.169.254"}
@@ -76,9 +77,8 @@ def asked(host, path=None):
 
 def check_gaps():
     """The least time between two requests to one host: each of these has one address."""
-    worst = min((b[0] - a[0], b[1], a[2], b[2]) for host in SEEDS + OTHERS for a, b in zip(asked(host), asked(host)[1:]))
-    check(worst[0] >= DELAY - SLACK, f"{worst[1]} was asked for {worst[2]} and {worst[3]} within {worst[0]:.3f} s")
-    return worst[0]
+    found = [gap for host in SEEDS + OTHERS for gap in gaps(asked(host))]
+    return check_gap("one host", DELAY, found, lambda r: r[1] + r[2])
 
 
 def check_all(d, what):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # budget: 110
+# waits
 """What belongs to the crawl and what does not: every knob of scope, limits and requests on one small web, one crawl a row."""
 import base64, gzip, os, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,6 +1,6 @@
 /* synced.c - LD_PRELOAD: notes what has been synced, or makes syncing slow; for powercut.py and slow_disk.py
  *
- * SYNC_LOG=FILE    each fsync, fdatasync and sync_file_range appends "size path" of the file to FILE
+ * SYNC_LOG=FILE    each fsync and fdatasync of a file or a folder appends "size path" to FILE
  * SYNC_SLEEP_MS=N  each of them takes N ms longer
  */
 #define _GNU_SOURCE
@@ -34,7 +34,7 @@ note(int fd)
 
     if (sleep_ms != NULL)
         usleep((useconds_t)atoi(sleep_ms) * 1000);
-    if (out < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    if (out < 0 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     n = readlink(link, path, sizeof path - 1);

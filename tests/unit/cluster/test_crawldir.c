@@ -89,5 +89,90 @@ TEST(crawldir__counts_what_is_used)
     buf_fini(&error);
 }
 
-TESTS(T(crawldir__makes_its_folders_and_remembers_seeds), T(crawldir__half_a_seed_does_not_spoil_the_next), T(crawldir__refuses_a_folder_of_something_else),
+static bool
+is_there(const char *path, const char *below)
+{
+    char whole[400];
+
+    snprintf(whole, sizeof whole, "%s/%s", path, below);
+    return access(whole, F_OK) == 0;
+}
+
+TEST(crawldir__takes_back_what_it_made)
+{
+    struct crawldir d;
+    struct buf error;
+    char path[256], file[300];
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    snprintf(path, sizeof path, "%s/crawl", scratch_dir());
+    assert_int_equal(crawldir_open(&d, path, &error), 0);
+    assert_int_equal(crawldir_add_seed(&d, SLICE_LITERAL("http://a/")), 0);
+    assert_int_equal(crawldir_sync(&d, 0), 0);
+    assert_int_equal(crawldir_write_note(&d, CRAWLDIR_KEY_RULES, SLICE_LITERAL("x")), 0);
+    snprintf(file, sizeof file, "%s/pages/pages.db", path);
+    write_file(file, "x", 1);
+    crawldir_undo(&d);
+    crawldir_close(&d);
+    assert_int_not_equal(access(path, F_OK), 0);
+
+    /* a folder that was there, empty, stays */
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(crawldir_open(&d, path, &error), 0);
+    crawldir_undo(&d);
+    crawldir_close(&d);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_false(is_there(path, "coordinator"));
+
+    /* and so does what somebody else has put there meanwhile */
+    assert_int_equal(crawldir_open(&d, path, &error), 0);
+    snprintf(file, sizeof file, "%s/thesis.txt", path);
+    write_file(file, "x", 1);
+    snprintf(file, sizeof file, "%s/warc/mine", path);
+    assert_int_equal(mkdir(file, 0755), 0);
+    crawldir_undo(&d);
+    crawldir_close(&d);
+    assert_true(is_there(path, "thesis.txt") && is_there(path, "warc/mine"));
+    assert_false(is_there(path, "coordinator") || is_there(path, "pages"));
+    buf_fini(&error);
+}
+
+TEST(crawldir__takes_nothing_back_of_a_crawl_that_was_there)
+{
+    struct crawldir d;
+    struct buf error;
+    char path[256], file[300];
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    snprintf(path, sizeof path, "%s/crawl", scratch_dir());
+    assert_int_equal(crawldir_open(&d, path, &error), 0);
+    assert_int_equal(crawldir_add_seed(&d, SLICE_LITERAL("http://a/")), 0);
+    crawldir_close(&d);
+    snprintf(file, sizeof file, "%s/warc", path);
+    assert_int_equal(rmdir(file), 0);
+    assert_int_equal(crawldir_open(&d, path, &error), 0);
+    crawldir_undo(&d);
+    crawldir_close(&d);
+    assert_true(is_there(path, "coordinator/seeds") && is_there(path, "warc"));
+    buf_fini(&error);
+}
+
+TEST(crawldir__leaves_nothing_where_its_path_is_too_long)
+{
+    struct crawldir d;
+    struct buf error;
+    const char *top = scratch_dir();
+    char path[800];
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    snprintf(path, sizeof path, "%s/%0200d", top, 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(path, sizeof path, "%s/%0200d/%0250d", top, 0, 0);
+    assert_int_equal(crawldir_open(&d, path, &error), ORB_ETOOBIG);
+    assert_int_not_equal(access(path, F_OK), 0);
+    buf_fini(&error);
+}
+
+TESTS(T(crawldir__takes_back_what_it_made), T(crawldir__takes_nothing_back_of_a_crawl_that_was_there),
+      T(crawldir__leaves_nothing_where_its_path_is_too_long), T(crawldir__makes_its_folders_and_remembers_seeds), T(crawldir__half_a_seed_does_not_spoil_the_next), T(crawldir__refuses_a_folder_of_something_else),
       T(crawldir__counts_what_is_used))

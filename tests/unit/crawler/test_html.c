@@ -218,7 +218,25 @@ TEST(html_unescape__follows_the_standard)
     assert_unescaped("&#99999999999999999999;", "\xEF\xBF\xBD");
 }
 
-TESTS(T(html__reports_the_elements_that_were_asked_for), T(html__goes_on_behind_the_end_of_the_document),
+TEST(html__resolves_references_as_the_standard_does)
+{
+    /* old names without ';', but not in a query */
+    assert_events("<a href='?v=&COPY'><a href='?v=&copy&y=2'><a href='?v=&copy=2'><a href='?v=&copyright'>", LINK_TAGS, 0,
+                  "a[href=?v=\xC2\xA9] a[href=?v=\xC2\xA9&y=2] a[href=?v=&copy=2] a[href=?v=&copyright]");
+    assert_events("<a href='?a=1&AMP;b=2&amp'><a href='x&lt;y&GT;&quot'><a href='&alpha'><a href='it&apos&apos;s'>", LINK_TAGS, 0,
+                  "a[href=?a=1&b=2&] a[href=x<y>\"] a[href=&alpha] a[href=it&apos's]");
+    /* names of HTML 5 that stand in ASCII */
+    assert_events("<a href='http&colon;&sol;&sol;a&period;test&quest;q&equals;1&num;f'>", LINK_TAGS, 0, "a[href=http://a.test?q=1#f]");
+    /* numbers of what is no character for libxml2: nothing behind them is lost */
+    assert_events("<a href='1;&#12;url=x'><a href='?&#14;A'><a href='a&#150;b'><a href='a&#0;b&#xD800;c&#x110000;d&#xFFFE;e'>", LINK_TAGS, 0,
+                  "a[href=1;\furl=x] a[href=?\x0e" "A] a[href=a\xE2\x80\x93" "b] "
+                  "a[href=a\xEF\xBF\xBD" "b\xEF\xBF\xBD" "c\xEF\xBF\xBD" "d\xEF\xBF\xBE" "e]");
+    assert_events("<a href='?a=1&#top'><a href='?x=&#'><a href='?x=&#x;y'>", LINK_TAGS, 0, "a[href=?a=1&#top] a[href=?x=&#] a[href=?x=&#x;y]");
+    /* what a reference stands for is no markup */
+    assert_events("&LT;a href=x&GT; &lt<a href=y>", LINK_TAGS, 0, "'<' +'a href=x' +'>' +' ' +'<' a[href=y]");
+}
+
+TESTS(T(html__resolves_references_as_the_standard_does), T(html__reports_the_elements_that_were_asked_for), T(html__goes_on_behind_the_end_of_the_document),
       T(html__resolves_character_references), T(html__keeps_comments_scripts_and_styles_silent),
       T(html__reads_raw_text_elements_as_text), T(html__takes_the_first_title_that_is_not_a_picture_s),
       T(html__drops_a_tag_that_the_end_cuts_off), T(html__reads_a_large_document_where_it_is),
