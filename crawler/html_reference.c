@@ -51,8 +51,9 @@ numeric_reference(struct slice s, uint32_t *code)
     return at < s.n && s.p[at] == ';' ? at + 1 : at;
 }
 
-/* What libxml2 does not know of the standard's names, as far as it is ASCII. */
-static const struct { const char *name; char is; bool may_be_bare; } more_names[] = {
+/* What libxml2 does not know of the standard's names, as far as it is ASCII or may be bare. */
+static const struct { const char *name; uint8_t is; bool may_be_bare; } more_names[] = {
+    { "COPY", 0xA9, true }, { "REG", 0xAE, true },
     { "AMP", '&', true }, { "GT", '>', true }, { "LT", '<', true }, { "QUOT", '"', true },
     { "Tab", '\t', false }, { "NewLine", '\n', false }, { "excl", '!', false }, { "num", '#', false }, { "dollar", '$', false },
     { "percnt", '%', false }, { "lpar", '(', false }, { "rpar", ')', false }, { "ast", '*', false }, { "midast", '*', false },
@@ -84,26 +85,29 @@ read_name(struct slice s, char name[NAME_MAX_BYTES])
     return n;
 }
 
+/* A name that libxml2 does not know; 0: none. */
+static uint32_t
+find_more(const char *name, bool *may_be_bare)
+{
+    for (size_t i = 0; i < ORB_N_ELEMENTS(more_names); i++)
+        if (more_names[i].name[0] == name[0] && strcmp(more_names[i].name, name) == 0) {
+            *may_be_bare = more_names[i].may_be_bare;
+            return more_names[i].is;
+        }
+    return 0;
+}
+
 /* false: no name of the standard's that is known here. may_be_bare: it stands without ';' as well. */
 static bool
-find_name(const char *name, uint32_t *code, bool *may_be_bare, bool *is_html4)
+find_name(const char *name, uint32_t *code, bool *may_be_bare)
 {
     const htmlEntityDesc *entity = htmlEntityLookup((const xmlChar *)name);
 
-    *is_html4 = entity != NULL;
-    if (entity != NULL) {
-        *code = entity->value;
-        *may_be_bare = entity->value < 256 && entity->value != '\''; /* the old Latin-1 names */
-        return true;
-    }
-    *may_be_bare = true;
-    *code = strcmp(name, "COPY") == 0 ? 0xA9 : strcmp(name, "REG") == 0 ? 0xAE : 0;
-    for (size_t i = 0; i < ORB_N_ELEMENTS(more_names) && *code == 0; i++)
-        if (strcmp(more_names[i].name, name) == 0) {
-            *code = (unsigned char)more_names[i].is;
-            *may_be_bare = more_names[i].may_be_bare;
-        }
-    return *code != 0;
+    if (entity == NULL)
+        return (*code = find_more(name, may_be_bare)) != 0;
+    *code = entity->value;
+    *may_be_bare = entity->value < 256 && entity->value != '\''; /* the old Latin-1 names */
+    return true;
 }
 
 /* In text: there a bare name ends wherever it ends. */
@@ -112,9 +116,9 @@ named_reference(struct slice s, uint32_t *code)
 {
     char name[NAME_MAX_BYTES];
     size_t n = read_name(s, name);
-    bool has_end = n + 1 < s.n && s.p[n + 1] == ';', may_be_bare, is_html4;
+    bool has_end = n + 1 < s.n && s.p[n + 1] == ';', may_be_bare;
 
-    if (n == 0 || !find_name(name, code, &may_be_bare, &is_html4) || (!has_end && !may_be_bare))
+    if (n == 0 || !find_name(name, code, &may_be_bare) || (!has_end && !may_be_bare))
         return 0;
     return has_end ? n + 2 : n + 1;
 }
@@ -171,20 +175,26 @@ mend_numeric(struct slice s, char to[16])
     return used;
 }
 
+/* Pages are full of "&lt;" and "?a=1&b=2": neither is worth libxml2's search through all its names. */
 static size_t
 mend_named(struct slice s, char to[16])
 {
     char name[NAME_MAX_BYTES];
     size_t n = read_name(s, name);
-    bool has_end = n + 1 < s.n && s.p[n + 1] == ';', may_be_bare, is_html4;
+    char next = n + 1 < s.n ? s.p[n + 1] : ' ';
+    bool may_be_bare;
     uint32_t code;
 
-    if (n == 0 || !find_name(name, &code, &may_be_bare, &is_html4) || (has_end && is_html4))
+    if (n == 0 || next == '=' || is_alphanumeric(next))
         return 0;
-    if (!has_end && (!may_be_bare || (n + 1 < s.n && (s.p[n + 1] == '=' || is_alphanumeric(s.p[n + 1])))))
+    if (next == ';')
+        code = find_more(name, &may_be_bare);
+    else if (!find_name(name, &code, &may_be_bare) || !may_be_bare)
+        return 0;
+    if (code == 0)
         return 0;
     snprintf(to, 16, "&#%u;", (unsigned)code);
-    return has_end ? n + 2 : n + 1;
+    return next == ';' ? n + 2 : n + 1;
 }
 
 int
