@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # budget: 230
 # long-budget: 400
-# waits
 """The hostile web server of the shared conformance folder: every scenario gets its named outcome, and the crawl survives.
 
 1. All scenarios are seeds of one crawl, together with three quiet hosts: outcomes by the server's own judge; no worker dies or
