@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "gc/object_internal.h"
 
 /* Slots are found by the live bitmap, lowest address first: what is made together lies together, also in a slab that many
@@ -185,13 +187,25 @@ walk_live_bytes(enum mem_domain domain)
 
 /* ---- slots -------------------------------------------------------------------------------------------------------- */
 
+/* Types are written, not made: whoever writes the first that finds no place raises the limit. */
+static noreturn __attribute__((cold)) void
+refuse_type(const struct object_type *t)
+{
+    char what[160];
+
+    snprintf(what, sizeof what, "no place for object type \"%.60s\" beside the %u others: raise HEAP_MAX_TYPES in gc/heap_slab.h", t->name,
+             heap_n_types - 1);
+    CHECK_NEVER(what);
+}
+
 void
 heap_register(struct object_type *t)
 {
     struct heap_type *h = &heap_types[heap_n_types];
     uint32_t used = t->object_bytes;
 
-    CHECK(heap_n_types < HEAP_MAX_TYPES); /* types are written, not made: raise it with the 512th */
+    if (heap_n_types == HEAP_MAX_TYPES)
+        refuse_type(t);
     slab_set_walk(walk_live_bytes);
     CHECK(used >= sizeof(struct object) && used <= OBJECT_MAX_BYTES);
     for (unsigned i = 0; i < t->n_pointers; i++)
