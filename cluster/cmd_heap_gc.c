@@ -124,7 +124,7 @@ show_collect(const json_t *answer)
     char n[32], bytes[32];
 
     if (json_is_true(json_object_get(answer, "was_skipped"))) {
-        printf("nothing could be garbage: the collector did not even look\n");
+        printf("the collector was at work already: nothing was done\n");
         return;
     }
     printf("%s objects collected, %s, in %.2f ms\n", table_group(n, heap_int(answer, "collected")),

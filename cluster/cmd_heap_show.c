@@ -381,12 +381,15 @@ void
 show_trace(const json_t *answer)
 {
     const json_t *frames;
-    char bytes[32], mean[32];
+    char bytes[32], mean[32], dropped[32];
     size_t i;
     json_t *stack;
 
     printf("about %s live in sampled domains, one block sampled in %s\n\n",
            table_size(bytes, (double)heap_int(answer, "bytes")), table_size(mean, (double)heap_int(answer, "mean_bytes")));
+    if (heap_int(answer, "n_dropped") > 0)
+        printf("%s samples found no place or no memory: the figures may be too low\n\n",
+               table_group(dropped, heap_int(answer, "n_dropped")));
     json_array_foreach(json_object_get(answer, "stacks"), i, stack) {
         if (i == 20)
             break;

@@ -229,17 +229,15 @@ gc_uncollectable(struct object **out, size_t max)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-/* Nothing young (or middle, old) can be garbage: all of it only grows older. */
+/* No count of the young (or middle) says that they are garbage: all of it only grows older. */
 static void
 grow_older(struct trial *t)
 {
     unsigned to = t->generation == 0 ? HEAP_MIDDLE : HEAP_OLD;
 
     TRIAL_EACH_SLAB(s, t) {
-        TRIAL_EACH_SUSPECT(o, s) {
+        TRIAL_EACH_SUSPECT(o, s)
             o->flags = (uint8_t)((o->flags & ~OBJECT_GENERATION) | to);
-            o->age += t->generation == 2 && o->age < UINT8_MAX;
-        }
         memset(s->suspect, 0, sizeof s->suspect);
     }
     trial_promote(t);
@@ -287,11 +285,9 @@ gc_collect(unsigned generation)
         return r;
     started_ns = gc_now_ns();
     n_candidates = take_candidates(generation);
-    if (n_candidates == 0) {
-        trial_choose(&t, generation < 2 ? generation : 1); /* the old are as old as can be */
+    if (n_candidates == 0 && generation < 2) {
+        trial_choose(&t, generation);
         grow_older(&t);
-        if (generation == 2)
-            heap_give_surplus(0);
         gc_note_skip(generation);
         return r;
     }

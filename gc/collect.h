@@ -3,7 +3,8 @@
  * Counting frees nearly everything at once. What refers to itself in a ring is found here: references from inside a
  * generation are subtracted from the counts (gcn); what is held by more than them is reached from outside, and so is what it
  * reaches; the rest is garbage. Algorithm: Collins/Christopher trial deletion as in CPython's collector, with the
- * candidate test of Bacon and Rajan, "Concurrent Cycle Collection in Reference Counted Systems", 2001.
+ * candidate test of Bacon and Rajan, "Concurrent Cycle Collection in Reference Counted Systems", 2001, for young and middle
+ * collections. It does not see a ring that swallows the last reference to itself (object.h), so full ones look at everything.
  *
  *   gc_collect(g)   1 count    inside references of generations <= g
  *                   2 mark     from what is held from outside
@@ -28,7 +29,7 @@
 #define GC_PAUSE_BUCKETS 16 /* bucket k: below 2^k * 32 us; the last: all longer ones */
 
 struct gc_generation_stats {
-    uint64_t n_collections, n_skipped;           /* skipped: no candidate, nothing could be garbage */
+    uint64_t n_collections, n_skipped;           /* skipped: no candidate; full ones never are */
     uint64_t n_collected, collected_bytes;
     uint64_t n_uncollectable, n_resurrected;
     uint64_t n_scanned;
@@ -51,7 +52,8 @@ struct gc_result {
     uint64_t n_collected, collected_bytes, n_uncollectable, n_resurrected, pause_ns;
     bool was_skipped;
 };
-/* Generation 0 = young, 1 = young and middle, 2 = all. From a callback of a collection, a
+/* Generation 0 = young, 1 = young and middle: skipped when no count of them has fallen to non-zero. 2 = all, and exact: all that
+ * is not held from outside goes, whatever it came from, but for the frozen and the uncollectable. From a callback of a collection, a
  * teardown or a weak reference it does nothing. */
 struct gc_result gc_collect(unsigned generation);
 
@@ -62,7 +64,7 @@ bool gc_safe_point(void);
 void gc_set_thresholds(const unsigned thresholds[GC_GENERATIONS]); /* new objects, then collections of the one below; 0 = never */
 void gc_thresholds(unsigned thresholds[GC_GENERATIONS]);           /* 2000, 10, 10 at start */
 void gc_set_floating_limit(uint64_t bytes);                        /* 16 MiB at start; 0 = none */
-uint64_t gc_floating_estimate(void);                               /* of garbage that waits, at most the live bytes */
+uint64_t gc_floating_estimate(void);                               /* of garbage that waits, from above: at most the live bytes */
 void gc_enable(bool is_enabled);                                   /* of gc_safe_point(); gc_collect() always works */
 
 /* Everything tracked leaves the generations (a start's tables that will live as long as the process) and comes back old. */

@@ -11,7 +11,8 @@
  *
  * The quarters make full collections linear in what is made (CPython's rule); the estimate bounds what floats meanwhile. It
  * is all that the live bytes of the domains have grown by since the last full collection (what objects own lies in any of them),
- * and for each candidate among the old as much as a candidate brought then. RSS has no part in it. */
+ * and for each candidate among the old as much as a candidate brought then. Without a candidate, too: rings that were moved
+ * together have none (object.h). RSS has no part in it. */
 
 struct books {
     struct gc_generation_stats generations[GC_GENERATIONS];
@@ -84,16 +85,10 @@ gc_enable(bool is_enabled)
 uint64_t
 gc_floating_estimate(void)
 {
-    uint64_t n_old = object_candidates[HEAP_OLD];
-    uint64_t n = n_old + object_candidates[HEAP_YOUNG] + object_candidates[HEAP_MIDDLE];
-    uint64_t live, grown;
-    double bytes;
+    uint64_t live = mem_live_bytes();
+    uint64_t grown = live > books.live_bytes_at_full ? live - books.live_bytes_at_full : 0;
+    double bytes = (double)grown + (double)object_candidates[HEAP_OLD] * books.bytes_per_candidate;
 
-    if (n == 0)
-        return 0; /* nothing can be garbage */
-    live = mem_live_bytes();
-    grown = live > books.live_bytes_at_full ? live - books.live_bytes_at_full : 0;
-    bytes = (double)grown + (double)n_old * books.bytes_per_candidate;
     return bytes > (double)live ? live : (uint64_t)bytes;
 }
 
@@ -297,13 +292,12 @@ gc_freeze(void)
     heap_each(freeze, NULL);
 }
 
-/* Nobody counted candidates among the frozen: the next full collection looks. */
+/* Nobody counted candidates among the frozen; they are the next full collection's, which needs none. */
 void
 gc_unfreeze(void)
 {
     CHECK(!heap.is_collecting);
     heap_each(unfreeze, NULL);
-    object_candidates[HEAP_OLD]++;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------------------- */

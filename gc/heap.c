@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "gc/object_internal.h"
 
 /* Slots are found by the live bitmap, lowest address first: what is made together lies together, also in a slab that many
@@ -185,13 +187,25 @@ walk_live_bytes(enum mem_domain domain)
 
 /* ---- slots -------------------------------------------------------------------------------------------------------- */
 
+/* Types are written, not made: whoever writes the first that finds no place raises the limit. */
+static noreturn __attribute__((cold)) void
+refuse_type(const struct object_type *t)
+{
+    char what[160];
+
+    snprintf(what, sizeof what, "no place for object type \"%.60s\" beside the %u others: raise HEAP_MAX_TYPES in gc/heap_slab.h", t->name,
+             heap_n_types - 1);
+    CHECK_NEVER(what);
+}
+
 void
 heap_register(struct object_type *t)
 {
     struct heap_type *h = &heap_types[heap_n_types];
     uint32_t used = t->object_bytes;
 
-    CHECK(heap_n_types < HEAP_MAX_TYPES); /* types are written, not made: raise it with the 512th */
+    if (heap_n_types == HEAP_MAX_TYPES)
+        refuse_type(t);
     slab_set_walk(walk_live_bytes);
     CHECK(used >= sizeof(struct object) && used <= OBJECT_MAX_BYTES);
     for (unsigned i = 0; i < t->n_pointers; i++)
@@ -236,6 +250,21 @@ first_free(struct heap_slab *s)
     return w * 64 + (unsigned)__builtin_ctzll(~s->live[w]);
 }
 
+/* Nearly all objects are small: their clearing is two stores, not a call. ASan sees every byte that is written. */
+static inline void
+zero_slot(struct object *o, size_t used_bytes)
+{
+    char *p = (char *)o;
+
+    if (HEAP_POISONS) {
+        memset(p, 0, used_bytes);
+        return;
+    }
+    memset(p, 0, HEAP_MIN_SLOT_BYTES);
+    if (used_bytes > HEAP_MIN_SLOT_BYTES)
+        memset(p + HEAP_MIN_SLOT_BYTES, 0, used_bytes - HEAP_MIN_SLOT_BYTES);
+}
+
 struct object *
 heap_slot_get(struct heap_type *t)
 {
@@ -257,8 +286,7 @@ heap_slot_get(struct heap_type *t)
         list_remove(&s->rooms);
     o = heap_at(s, slot);
     HEAP_UNPOISON(o, t->used_bytes);
-    for (uint64_t *p = (uint64_t *)(void *)o, *end = p + t->used_bytes / 8; p < end; p++)
-        *p = 0;
+    zero_slot(o, t->used_bytes);
     t->n_made++;
     t->n_live++;
     heap.n_live++;

@@ -147,26 +147,33 @@ tear_down(struct object *o)
     heap_slot_put(o);
 }
 
-/* first, if any, and all that waits, and what that leads to. */
+static inline struct object *
+next_dying(void)
+{
+    struct object *o;
+
+    if (dying == 0)
+        return NULL;
+    o = heap_by_handle(dying);
+    dying = o->gcn;
+    return o;
+}
+
+/* first, if any, and all that waits, and what that leads to. (One call of tear_down(), which is then part of the loop: nearly
+ * every death comes this way.) */
 static void
 tear_down_all(struct object *first)
 {
     is_tearing_down = true;
-    if (first != NULL)
-        tear_down(first);
-    while (dying != 0) {
-        struct object *o = heap_by_handle(dying);
-
-        dying = o->gcn;
+    for (struct object *o = first != NULL ? first : next_dying(); o != NULL; o = next_dying())
         tear_down(o);
-    }
     is_tearing_down = false;
     if (weak_is_due())
         weak_run_callbacks();
 }
 
-void
-object_die(struct object *o)
+static inline void
+die(struct object *o)
 {
     CHECK(o->type > 0 && o->type < heap_n_types);
     if (o->flags & OBJECT_HAS_WEAK)
@@ -184,6 +191,12 @@ object_die(struct object *o)
 }
 
 void
+object_die(struct object *o)
+{
+    die(o);
+}
+
+void
 object_unref_last(struct object *o)
 {
     if (o->refs == OBJECT_IMMORTAL_REFS)
@@ -191,7 +204,7 @@ object_unref_last(struct object *o)
     if (o->refs != 1)
         bad_count(o);
     o->refs = 0;
-    object_die(o);
+    die(o);
 }
 
 static bool

@@ -80,7 +80,7 @@ struct object { /* 16 bytes */
     uint32_t refs;            /* OBJECT_IMMORTAL_REFS = never counted again */
     uint16_t type;
     uint8_t flags;            /* enum object_flags */
-    uint8_t age;              /* full collections survived (skipped ones do not count), saturating */
+    uint8_t age;              /* full collections survived, saturating */
     uint32_t site;            /* 20 bits of site id, 12 bits of birth epoch (gc_epoch()) */
     uint32_t gcn;             /* references from inside, while a collection counts; a pinned one's pins; a dying one's link */
 };
@@ -113,8 +113,9 @@ bool object_new_many(struct object_type *type, struct object_site *site, struct 
  * references, which go at once and not by way of the list of the dying. All are of one type; none is NULL. */
 void object_unref_many(struct object **refs, size_t n);
 
-/* private: a decref to non-zero of a tracked object is the only way in which a garbage cycle can come to be (Bacon and
- * Rajan 2001), so these counts, by generation, are the exact "nothing to do" test of the collector. [0] is for the rest. */
+/* private: decrefs to non-zero of tracked objects, by generation; [0] is for the rest. A garbage ring comes to be by one of
+ * them (Bacon and Rajan 2001), or by a *move*: its last reference from outside is stored in one of its own (STEALS), and no
+ * count says so. So a young or middle collection is skipped without them, and a full one never is: what was moved waits for it. */
 extern uint64_t object_candidates[4];
 void object_die(struct object *o);       /* refs has become 0 */
 void object_unref_last(struct object *o); /* refs is 1 (the end), or immortal, or a bug */

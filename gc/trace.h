@@ -41,7 +41,8 @@ struct trace_stats {
 void trace_stats(struct trace_stats *out);
 
 /* Live samples, as estimates. A function without a symbol is "libxyz.so.1+0x1a2b0": where it begins in its file.
- *   pprof   profile.proto, not compressed: live_objects/count and live_space/bytes, labels domain and operation
+ *   pprof   profile.proto, not compressed: live_objects/count and live_space/bytes, labels domain and operation; a comment when
+ *           samples were dropped
  *   folded  "domain;outermost;...;innermost bytes", a line per stack: for flame graphs
  *   json    {"mean_bytes", "n_samples", "n_live", "n_dropped", "ram_bytes", "count", "bytes", "n_stacks", "stacks": [{"domain",
  *           "count", "bytes", "n_samples", "operation" (of the largest sample), "frames": [innermost, ...]}]}: the largest

@@ -2,11 +2,13 @@
 
 #include "pool/map.h"
 
+#include <stdio.h>
+
 /* profile.proto of github.com/google/pprof, by hand. A message is a run of fields: a number (key = field << 3, a varint), or
  * bytes (key = field << 3 | 2, their length, they themselves): texts, messages, packed numbers. Fields may come in any order,
  * so that what turns out to be needed on the way (locations, functions, strings) is written behind what needs it. */
 
-enum profile_field { P_SAMPLE_TYPE = 1, P_SAMPLE, P_MAPPING, P_LOCATION, P_FUNCTION, P_STRING, P_PERIOD_TYPE = 11, P_PERIOD, P_DEFAULT_TYPE = 14 };
+enum profile_field { P_SAMPLE_TYPE = 1, P_SAMPLE, P_MAPPING, P_LOCATION, P_FUNCTION, P_STRING, P_PERIOD_TYPE = 11, P_PERIOD, P_COMMENT, P_DEFAULT_TYPE };
 enum value_type_field { V_TYPE = 1, V_UNIT };
 enum sample_field { S_LOCATION_ID = 1, S_VALUE, S_LABEL };
 enum label_field { L_KEY = 1, L_STR };
@@ -241,15 +243,28 @@ write_function(struct writer *w, const struct entry *e)
     put_message(w, w->to, P_FUNCTION, &w->message);
 }
 
+/* What is missing; `text` is the caller's, since strings are borrowed until they are written. */
+static void
+write_comment(struct writer *w, const struct trace_copy *c, char text[100])
+{
+    if (c->stats.n_dropped == 0)
+        return;
+    snprintf(text, 100, "%llu samples found no place or no memory: the figures may be too low", (unsigned long long)c->stats.n_dropped);
+    put_number(w, w->to, P_COMMENT, string_number(w, text));
+}
+
 static void
 write_profile(struct writer *w, const struct trace_copy *c)
 {
+    char comment[100];
+
     string_number(w, ""); /* has to be number 0 */
     write_value_type(w, P_SAMPLE_TYPE, "live_objects", "count");
     write_value_type(w, P_SAMPLE_TYPE, "live_space", "bytes");
     write_value_type(w, P_PERIOD_TYPE, "space", "bytes");
     put_number(w, w->to, P_PERIOD, c->mean_bytes);
     put_number(w, w->to, P_DEFAULT_TYPE, string_number(w, "live_space"));
+    write_comment(w, c, comment);
     for (size_t i = 0; i < w->modules->n; i++)
         write_mapping(w, &w->modules->list[i], i + 1);
     for (size_t i = 0; i < c->n_samples; i++)

@@ -16,6 +16,7 @@
 #define N_EDGES 4
 #define N_ROOTS 24
 #define N_WEAKS 32
+#define N_KEYS 48
 
 struct thing { /* of all types: their pointers differ in how the collector finds them */
     struct object object;
@@ -29,7 +30,8 @@ struct record {
     unsigned id;               /* never used again; 0 = no record */
     int edges[N_EDGES];        /* numbers of records, -1 = none */
     unsigned n_pins;
-    bool is_reached, has_lost_weak, is_immortal;
+    unsigned n_losses;         /* times that it may have lost its weak references and lived on */
+    bool is_reached, is_immortal;
     bool has_watch, has_finalizer;
     struct weak_watch watch;
     struct weak_finalizer *finalizer;
@@ -38,9 +40,15 @@ struct record {
 static struct record records[N_RECORDS];
 static int root_of[N_ROOTS];                  /* -1 = empty */
 static struct object *root_refs[N_ROOTS];
+/* What a weak reference was made to, and when: it reads its object as long as that lives, unless there was a loss since. */
+struct promise {
+    int record;
+    unsigned id; /* 0 = none was made, or it was taken back */
+    unsigned n_losses;
+};
+
 static struct weak weaks[N_WEAKS];
-static int weak_of[N_WEAKS];
-static unsigned weak_id[N_WEAKS];
+static struct promise weak_promise[N_WEAKS], map_promise[N_KEYS], set_promise[N_RECORDS];
 static unsigned next_id, n_watch_calls;
 static struct weakmap *map;
 static struct weakset *set;
@@ -48,6 +56,7 @@ static uint64_t random_state;
 static bool may_act;             /* finalizers and callbacks: revive, make, drop, pin, watch, freeze */
 static bool is_settling;        /* of them only what finalizers do to their neighbours */
 static bool is_collecting;       /* between a collection's start and its end */
+static bool is_frozen;           /* some objects may be, and garbage among them is not found */
 
 static unsigned
 pick(unsigned n)
@@ -198,12 +207,37 @@ make(unsigned type)
     return t;
 }
 
+static struct promise
+promise_of(int i)
+{
+    return (struct promise){ i, records[i].id, records[i].n_losses };
+}
+
+static bool
+is_alive_of(const struct promise *p)
+{
+    return p->id != 0 && records[p->record].id == p->id && is_alive(&records[p->record]);
+}
+
+/* It must be kept: its object lives, and has lost nothing since. */
+static bool
+is_binding(const struct promise *p)
+{
+    return is_alive_of(p) && records[p->record].n_losses == p->n_losses;
+}
+
 static void
 weak_to(unsigned w, int i)
 {
     assert_int_equal(weak_set(&weaks[w], &records[i].thing->object), 0);
-    weak_of[w] = i;
-    weak_id[w] = records[i].id;
+    weak_promise[w] = promise_of(i);
+}
+
+static void
+freeze(bool is_freezing)
+{
+    (is_freezing ? gc_freeze : gc_unfreeze)();
+    is_frozen = is_freezing;
 }
 
 static void on_death(struct weak_watch *w, void *arg);
@@ -250,13 +284,70 @@ unpin_any(void)
     }
 }
 
+/* Under any key: what was there is replaced. */
 static void
 put_into_map(int i)
 {
     char key[24];
+    unsigned k = pick(N_KEYS);
 
-    snprintf(key, sizeof key, "%u", records[i].id);
+    snprintf(key, sizeof key, "%u", k);
     assert_int_equal(weakmap_put(map, slice_str(key), &records[i].thing->object), 0);
+    map_promise[k] = promise_of(i);
+}
+
+static void
+remove_from_map(void)
+{
+    char key[24];
+    unsigned k = pick(N_KEYS);
+    bool must_be_there = is_binding(&map_promise[k]), was_there;
+
+    snprintf(key, sizeof key, "%u", k);
+    was_there = weakmap_remove(map, slice_str(key));
+    assert_true(was_there || !must_be_there);
+    assert_true(!was_there || map_promise[k].id != 0);
+    map_promise[k].id = 0;
+}
+
+static void
+get_from_map(void)
+{
+    char key[24];
+    unsigned k = pick(N_KEYS);
+    struct object *o;
+
+    snprintf(key, sizeof key, "%u", k);
+    o = weakmap_get(map, slice_str(key));
+    assert_true(o != NULL || !is_binding(&map_promise[k]));
+    if (o != NULL)
+        assert_int_equal(((struct thing *)(void *)o)->id, map_promise[k].id);
+    object_unref(&o);
+}
+
+static void
+put_into_set(int i)
+{
+    struct promise *p = &set_promise[i];
+    bool must_be_there = is_binding(p), may_be_there = is_alive_of(p);
+    int is_new = weakset_add(set, &records[i].thing->object);
+
+    assert_in_range(is_new, 0, 1);
+    assert_true(is_new == 0 || !must_be_there);
+    assert_true(is_new == 1 || may_be_there);
+    *p = promise_of(i);
+}
+
+static void
+remove_from_set(int i)
+{
+    struct promise *p = &set_promise[i];
+    bool must_be_there = is_binding(p), may_be_there = is_alive_of(p);
+    bool was_there = weakset_remove(set, &records[i].thing->object);
+
+    assert_true(was_there || !must_be_there);
+    assert_true(!was_there || may_be_there);
+    p->id = 0;
 }
 
 static void
@@ -319,15 +410,15 @@ act(void)
         break;
     case 9:
         if (i >= 0)
-            assert_true(weakset_add(set, &records[i].thing->object) >= 0);
+            put_into_set(i);
         break;
     case 10:
         if (!is_collecting)
-            (pick(3) == 0 ? gc_freeze : gc_unfreeze)();
+            freeze(pick(3) == 0);
         break;
     default:
         weak_clear(&weaks[slot]);
-        weak_id[slot] = 0;
+        weak_promise[slot].id = 0;
     }
 }
 
@@ -349,7 +440,7 @@ thing_finalize(struct object *o)
     int i = find_record(o), k = near(t);
     unsigned slot = pick(N_ROOTS), e = pick(N_EDGES);
 
-    records[i].has_lost_weak = true;
+    records[i].n_losses++;
     if (pick(4) == 0)
         put_into_edge(t, e, NULL);
     k = near(t);
@@ -387,7 +478,7 @@ thing_finalize(struct object *o)
         put_into_map(k);
         break;
     default:
-        assert_true(weakset_add(set, &records[k].thing->object) >= 0);
+        put_into_set(k);
     }
     if (pick(2) == 0)
         act();

@@ -97,7 +97,7 @@ TEST(gc_collect__frees_rings_and_spares_what_is_held)
     assert_int_equal(gc_collect(1).n_collected, 2);
 }
 
-TEST(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage)
+TEST(gc_collect__of_the_young_is_skipped_when_no_count_has_fallen_to_non_zero)
 {
     struct object *a, *b;
 
@@ -105,13 +105,61 @@ TEST(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage)
     a = make(&plain_type);
     b = make(&plain_type);
     link_to(a, b);
-    assert_true(gc_collect(2).was_skipped); /* no count has fallen to non-zero */
+    assert_true(gc_collect(0).was_skipped);
+    assert_true(gc_collect(1).was_skipped);
+    assert_false(gc_collect(2).was_skipped); /* a full one always looks */
     object_unref(&b);
+    assert_true(gc_collect(1).was_skipped);  /* b is old */
     assert_false(gc_collect(2).was_skipped);
-    assert_true(gc_collect(2).was_skipped);
     object_unref(&a);                        /* died by counting */
-    assert_true(gc_collect(2).was_skipped);
+    assert_true(gc_collect(1).was_skipped);
     assert_int_equal(heap_n_objects(), 0);
+}
+
+/* Nobody gives a reference back: the last one from outside moves into the ring. */
+static void
+moved_ring(struct object_type *t)
+{
+    struct object *first = make(t), *second = make(t);
+
+    ((struct node *)(void *)first)->next = second;
+    ((struct node *)(void *)second)->next = first;
+}
+
+TEST(gc_collect__finds_a_ring_that_swallowed_the_last_reference_to_itself)
+{
+    struct object *held;
+
+    forget_the_past();
+    held = make(&plain_type);
+    moved_ring(&plain_type);
+    assert_int_equal(gc_collect(2).n_collected, 2); /* the young */
+    moved_ring(&plain_type);
+    assert_true(gc_collect(0).was_skipped);         /* middle now */
+    assert_true(gc_collect(1).was_skipped);         /* and old */
+    assert_int_equal(gc_collect(2).n_collected, 2);
+    assert_int_equal(heap_n_objects(), 1);
+    object_unref(&held);
+}
+
+/* No candidate, ever: the turns of the loop alone keep the heap small. */
+TEST(gc_safe_point__bounds_rings_that_swallowed_the_last_reference_to_themselves)
+{
+    const unsigned few[] = { 100, 2, 2 };
+    unsigned was[GC_GENERATIONS];
+    uint64_t most = 0;
+
+    gc_thresholds(was);
+    forget_the_past();
+    gc_set_thresholds(few);
+    for (int i = 0; i < 50000; i++) {
+        moved_ring(&plain_type);
+        gc_safe_point();
+        most = ORB_MAX(most, heap_n_objects());
+    }
+    assert_in_range(most, 100, 2000);
+    gc_set_thresholds(was);
+    forget_the_past();
 }
 
 /* The young one was the candidate; what holds it is old. */
@@ -465,7 +513,9 @@ static struct object_type holder_type = { .name = "holder", .object_bytes = size
                                           .n_pointers = 2, .release = free_body, .owned_bytes = body_bytes };
 
 /* A few small objects may own most of the memory: long before there are as many as a threshold asks for. */
-TEST(gc_safe_point__caps_what_floats_outside_the_slots)
+/* Rings of one, each with a MiB; how they came to be is `is_moved`. */
+static void
+bodies_do_not_pile_up(bool is_moved)
 {
     size_t before, most = 0;
 
@@ -475,13 +525,27 @@ TEST(gc_safe_point__caps_what_floats_outside_the_slots)
         struct object *o = make(&holder_type);
 
         ((struct holder *)(void *)o)->body = mem_must(mem_alloc(MEM_BUF, 1 << 20));
-        link_to(o, o);
-        object_unref(&o);
+        if (is_moved) {
+            ((struct node *)(void *)o)->next = o;
+        } else {
+            link_to(o, o);
+            object_unref(&o);
+        }
         gc_safe_point();
         most = ORB_MAX(most, mem_live_bytes());
     }
     assert_true(most - before <= (16 + 2) << 20);
     forget_the_past();
+}
+
+TEST(gc_safe_point__caps_what_floats_outside_the_slots)
+{
+    bodies_do_not_pile_up(false);
+}
+
+TEST(gc_safe_point__caps_what_floats_though_no_count_has_fallen)
+{
+    bodies_do_not_pile_up(true);
 }
 
 TEST(gc_fini__runs_finalizers_and_says_what_is_left)
@@ -664,7 +728,9 @@ TEST(gc_callbacks__may_remove_the_one_that_comes_next)
     assert_int_equal(n_calls, 2); /* the last, at the start and the stop */
 }
 
-TESTS(T(gc_callbacks__may_remove_the_one_that_comes_next), T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__is_skipped_exactly_when_nothing_can_be_garbage),
+TESTS(T(gc_callbacks__may_remove_the_one_that_comes_next), T(gc_collect__frees_rings_and_spares_what_is_held), T(gc_collect__of_the_young_is_skipped_when_no_count_has_fallen_to_non_zero),
+      T(gc_collect__finds_a_ring_that_swallowed_the_last_reference_to_itself),
+      T(gc_safe_point__bounds_rings_that_swallowed_the_last_reference_to_themselves),
       T(gc_collect__finds_a_ring_across_generations),
       T(gc_collect__remembers_a_young_candidate_that_something_old_holds), T(gc_collect__generations_grow_older),
       T(gc_collect__finalizes_once_and_lets_the_revived_live), T(gc_collect__only_what_a_revived_one_reaches_is_spared),
@@ -678,5 +744,5 @@ TESTS(T(gc_callbacks__may_remove_the_one_that_comes_next), T(gc_collect__frees_r
       T(gc_collect__one_that_revived_itself_in_a_ring_is_found_by_the_next),
       T(gc_collect__an_ordered_one_that_revives_itself_is_not_uncollectable),
       T(gc_callbacks__do_not_collect),
-      T(gc_safe_point__caps_what_floats_outside_the_slots),
+      T(gc_safe_point__caps_what_floats_outside_the_slots), T(gc_safe_point__caps_what_floats_though_no_count_has_fallen),
       T(gc_fini__runs_finalizers_and_says_what_is_left))

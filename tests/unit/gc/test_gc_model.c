@@ -10,6 +10,8 @@
 
 #include "tests/support/heap_model.h"
 
+static unsigned n_swallowed;
+
 /* ---- steps ------------------------------------------------------------------------------------------------------------ */
 
 /* Records of the dead are free again. */
@@ -114,7 +116,7 @@ step_weak(void)
 
     if (i < 0 || pick(4) == 0) {
         weak_clear(&weaks[w]);
-        weak_id[w] = 0;
+        weak_promise[w].id = 0;
         return;
     }
     weak_to(w, i);
@@ -127,7 +129,7 @@ step_watch(void)
 
     if (i < 0)
         return;
-    switch (pick(6)) {
+    switch (pick(9)) {
     case 0:
         watch(i);
         break;
@@ -147,10 +149,16 @@ step_watch(void)
             weak_finalizer_detach(&records[i].finalizer);
         records[i].has_finalizer = false;
         break;
+    case 5:
+        get_from_map();
+        remove_from_map();
+        break;
+    case 6:
+        remove_from_set(i);
+        break;
     default:
-        assert_true(weakset_add(set, &records[i].thing->object) >= 0);
-        if (pick(3) == 0)
-            assert_true(weakset_remove(set, &records[i].thing->object));
+        put_into_set(i);
+        put_into_map(i);
     }
 }
 
@@ -171,46 +179,68 @@ step_pin(void)
 
 /* ---- what must be true ------------------------------------------------------------------------------------------------- */
 
-static void
-map_entry_is_right(void *arg, struct slice key, struct object *o)
-{
-    char id[24];
+/* What a walk over the map or the set has met. */
+struct met {
+    bool it[ORB_MAX(N_RECORDS, N_KEYS)];
+    unsigned n;
+};
 
-    snprintf(id, sizeof id, "%u", records[find_record(o)].id);
-    assert_slice_str(key, id);
-    ++*(unsigned *)arg;
+static void
+meet(struct met *m, unsigned i, const struct promise *p, struct object *o)
+{
+    assert_false(m->it[i]);
+    m->it[i] = true;
+    m->n++;
+    assert_int_equal(records[find_record(o)].id, p->id);
+    assert_ptr_equal(heap_find((uintptr_t)o), o);
 }
 
 static void
-set_entry_is_right(void *arg, struct object *o)
+meet_in_map(void *arg, struct slice key, struct object *o)
 {
-    assert_true(find_record(o) >= 0);
-    ++*(unsigned *)arg;
+    unsigned k = 0;
+
+    for (size_t i = 0; i < key.n; i++)
+        k = k * 10 + (unsigned)(key.p[i] - '0');
+    assert_in_range(k, 0, N_KEYS - 1);
+    meet(arg, k, &map_promise[k], o);
+}
+
+static void
+meet_in_set(void *arg, struct object *o)
+{
+    int i = find_record(o);
+
+    meet(arg, (unsigned)i, &set_promise[i], o);
+}
+
+/* All that must be there has been met, and nothing twice. */
+static void
+check_met(const struct met *m, const struct promise *promises, unsigned n, size_t count)
+{
+    assert_int_equal(m->n, count);
+    for (unsigned i = 0; i < n; i++)
+        assert_true(m->it[i] || !is_binding(&promises[i]));
 }
 
 static void
 check_weak(void)
 {
-    unsigned n = 0;
+    struct met in_map = { .n = 0 }, in_set = { .n = 0 };
 
     for (unsigned w = 0; w < N_WEAKS; w++) {
         struct object *o = weak_peek(&weaks[w]);
-        const struct record *r = &records[weak_of[w]];
 
-        if (weak_id[w] == 0) {
-            assert_null(o);
-        } else if (o != NULL) {
-            assert_int_equal(((struct thing *)(void *)o)->id, weak_id[w]);
-            assert_ptr_equal(heap_find((uintptr_t)o), o);
-        } else if (r->id == weak_id[w] && is_alive(r)) {
-            assert_true(r->has_lost_weak);
-        }
+        assert_true(o != NULL || !is_binding(&weak_promise[w]));
+        if (o == NULL)
+            continue;
+        assert_int_equal(records[find_record(o)].id, weak_promise[w].id);
+        assert_ptr_equal(heap_find((uintptr_t)o), o);
     }
-    weakmap_each(map, map_entry_is_right, &n);
-    assert_int_equal(n, weakmap_count(map));
-    n = 0;
-    weakset_each(set, set_entry_is_right, &n);
-    assert_int_equal(n, weakset_count(set));
+    weakmap_each(map, meet_in_map, &in_map);
+    check_met(&in_map, map_promise, N_KEYS, weakmap_count(map));
+    weakset_each(set, meet_in_set, &in_set);
+    check_met(&in_set, set_promise, N_RECORDS, weakset_count(set));
 }
 
 /* Soundness: what is reached lives. */
@@ -229,13 +259,13 @@ check_model(void)
     assert_int_equal(gc_unexplained(&u, 1), 0);
 }
 
-/* What is not reached may be revived by a finalizer, and has lost its weak references then. */
+/* What is not reached may be revived by a finalizer, and has lost its weak references then; or it is left to a later collection. */
 static void
 expect_revivals(void)
 {
     reach_all();
     for (int i = 0; i < N_RECORDS; i++)
-        records[i].has_lost_weak |= records[i].id != 0 && !records[i].is_reached;
+        records[i].n_losses += records[i].id != 0 && !records[i].is_reached;
 }
 
 /* Told of a collection: what is reached may change before it looks, not afterwards. */
@@ -277,7 +307,8 @@ check_exact(void)
     for (int tries = 0; tries < 100; tries++) {
         struct gc_result r = gc_collect(2);
 
-        if (r.was_skipped || (r.n_collected == 0 && r.n_resurrected == 0))
+        assert_false(r.was_skipped);
+        if (r.n_collected == 0 && r.n_resurrected == 0)
             break;
     }
     is_settling = false;
@@ -287,6 +318,40 @@ check_exact(void)
         reach(find_record(left[i]));
     for (int i = 0; i < N_RECORDS; i++)
         assert_int_equal(records[i].id != 0, records[i].is_reached);
+}
+
+/* The last reference from outside moves into the ring that it holds, or its object into itself: no count says so, and nothing
+ * else that happened meanwhile leads the collector there. */
+static void
+step_swallow(void)
+{
+    int slot = (int)pick(N_ROOTS), to, at;
+    unsigned e = 0;
+
+    if (is_frozen)
+        return;
+    check_exact();
+    to = at = root_of[slot];
+    if (to < 0 || object_type_of(root_refs[slot]) == &types[LEAF_TYPE])
+        return;
+    for (unsigned n = pick(5); n > 0; n--) {
+        int next = records[at].edges[pick(N_EDGES)];
+
+        if (next >= 0 && object_type_of(&records[next].thing->object) != &types[LEAF_TYPE])
+            at = next;
+    }
+    while (e < N_EDGES && records[at].edges[e] >= 0)
+        e++;
+    if (e == N_EDGES)
+        return;
+    records[at].thing->edges[e] = root_refs[slot];
+    records[at].edges[e] = to;
+    root_refs[slot] = NULL;
+    root_of[slot] = -1;
+    n_swallowed++;
+    if (pick(2) == 0)
+        gc_collect(pick(2)); /* grown older, without a look */
+    check_exact();
 }
 
 /* Every reference of the uncollectable is cut by hand, as a user of the list would do. */
@@ -332,8 +397,10 @@ round_of(uint64_t seed)
             step_new();
         else if (what < 60)
             step_link();
-        else if (what < 65)
+        else if (what < 64)
             step_move();
+        else if (what < 65)
+            step_swallow();
         else if (what < 72)
             step_unlink();
         else if (what < 82)
@@ -347,14 +414,15 @@ round_of(uint64_t seed)
         else if (what < 98)
             step_collect(pick(3));
         else if (pick(4) == 0)
-            gc_freeze();
+            freeze(true);
         else if (pick(3) == 0)
-            gc_unfreeze();
+            freeze(false);
         else
             step_safe_point();
         bury();
     }
-    gc_unfreeze();
+    if (is_frozen)
+        freeze(false);
     check_exact();
     may_act = false;
     for (int i = 0; i < N_RECORDS; i++)
@@ -371,6 +439,9 @@ round_of(uint64_t seed)
     assert_int_equal(heap_n_objects(), 0);
     for (int i = 0; i < N_WEAKS; i++)
         weak_clear(&weaks[i]);
+    memset(weak_promise, 0, sizeof weak_promise);
+    memset(map_promise, 0, sizeof map_promise);
+    memset(set_promise, 0, sizeof set_promise);
     assert_int_equal(weakmap_count(map), 0);
     assert_int_equal(weakset_count(set), 0);
     weakmap_free(&map);
@@ -410,8 +481,11 @@ TEST(gc__agrees_with_the_model)
     for (unsigned seed = first; seed < first + n; seed++) {
         seed_now = seed;
         round_of(seed);
+        if (rounds != NULL && (seed - first + 1) % 5000 == 0)
+            fprintf(stderr, "%u rounds, %u rings that swallowed their last reference\n", seed - first + 1, n_swallowed);
     }
     is_over = true;
+    assert_true(one != NULL || n < 100 || n_swallowed > n / 10);
     gc_set_check(false);
     gc_callback_remove(&callback);
     gc_root_remove(&root);

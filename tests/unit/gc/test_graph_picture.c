@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gc/graph.h"
@@ -209,6 +210,38 @@ TEST(graph_picture__has_no_more_nodes_than_asked_for)
     end();
 }
 
+TEST(graph_picture__says_that_there_are_more_roots_than_it_shows)
+{
+    enum { N = 100 };
+    static struct gc_root more[N];
+    static struct object *references[N];
+    static char names[N][16];
+    struct graph_picture p = { .around = NULL, .is_referrers = true };
+    unsigned n_roots = 0;
+    size_t i;
+    json_t *json, *node;
+
+    make();
+    for (i = 0; i < N; i++) {
+        snprintf(names[i], sizeof names[i], "root %zu", i);
+        references[i] = object_ref(&host->object);
+        more[i] = (struct gc_root){ .name = names[i], .reference = &references[i] };
+        gc_root_add(&more[i]);
+    }
+    p.around = &host->object;
+    json = drawn(&p);
+    json_array_foreach(json_object_get(json, "nodes"), i, node)
+        n_roots += is_kind(node, "root");
+    assert_in_range(n_roots, 10, N - 1);
+    assert_true(json_is_true(json_object_get(json, "is_cut")));
+    json_decref(json);
+    for (i = 0; i < N; i++) {
+        gc_root_remove(&more[i]);
+        object_unref(&references[i]);
+    }
+    end();
+}
+
 TEST(graph_picture__of_referrers_ends_at_named_roots)
 {
     struct graph_picture p = { .is_referrers = true, .max_depth = 6 };
@@ -374,7 +407,7 @@ TEST(graph_picture__of_an_empty_heap_is_an_empty_picture)
     buf_fini(&text);
 }
 
-TESTS(T(graph_picture__equal_siblings_are_one_node), T(graph_picture__ends_at_its_depth_and_says_what_is_beyond),
+TESTS(T(graph_picture__says_that_there_are_more_roots_than_it_shows), T(graph_picture__equal_siblings_are_one_node), T(graph_picture__ends_at_its_depth_and_says_what_is_beyond),
       T(graph_picture__has_no_more_nodes_than_asked_for), T(graph_picture__of_referrers_ends_at_named_roots),
       T(graph_picture__shows_whom_nobody_knows_to_hold), T(graph_picture__without_a_place_begins_at_the_roots),
       T(graph_picture__of_a_type_shows_all_of_it_and_what_holds_it), T(graph_picture__loses_no_reference_of_what_it_shows),

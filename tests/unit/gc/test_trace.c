@@ -366,6 +366,7 @@ TEST(trace__holds_no_more_than_its_limit)
     assert_true(stats().ram_bytes < 6u << 20);
     j = as_json(10);
     assert_int_equal(number(j, "n_samples"), n);
+    assert_int_equal(number(j, "n_dropped"), 1000);
     json_decref(j);
     for (size_t i = 0; i < n; i++)
         mem_free(MEM_EV, many[i]);

@@ -2,7 +2,7 @@
 #include "gc/trace.h"
 #include "tests/support/support.h"
 
-#define MAX_THINGS 4096
+#define MAX_THINGS (TRACE_MAX_SAMPLES + 1)
 
 struct message { /* what is left of it */
     const uint8_t *p, *end;
@@ -26,7 +26,7 @@ struct profile {
     struct { uint64_t id, begin, end, offset, file, build_id, has_functions; } mappings[200];
     struct { uint64_t id, mapping, address, function; } locations[MAX_THINGS];
     struct { uint64_t id, name; } functions[MAX_THINGS];
-    uint64_t types[3][2], period, default_type; /* [2]: of the period */
+    uint64_t types[3][2], period, comment, default_type; /* [2]: of the period */
     unsigned n_strings, n_samples, n_mappings, n_locations, n_functions, n_types;
 };
 
@@ -145,6 +145,7 @@ read_top(const struct field *f)
     case 6: profile.strings[profile.n_strings++] = slice_of(f->bytes.p, (size_t)(f->bytes.end - f->bytes.p)); break;
     case 11: read_numbers(f->bytes, profile.types[2], 2); break;
     case 12: profile.period = f->value; break;
+    case 13: profile.comment = f->value; break;
     case 14: profile.default_type = f->value; break;
     default: fail_msg("field %u", f->number);
     }
@@ -335,5 +336,28 @@ TEST(pprof__adds_up_to_what_lives)
     stop(&b);
 }
 
-TESTS(T(pprof__says_what_it_counts), T(pprof__tells_each_sample_with_stack_domain_and_operation),
+TEST(pprof__says_that_samples_found_no_place)
+{
+    enum { N = TRACE_MAX_SAMPLES + 50 };
+    static void *blocks[N];
+    struct buf b;
+
+    start(&b, 1);
+    take(&blocks[0], 1000);
+    assert_int_equal(trace_pprof(&b), 0);
+    read_profile(buf_slice(&b));
+    assert_int_equal(profile.comment, 0);
+    for (unsigned i = 1; i < N; i++)
+        take(&blocks[i], 16);
+    buf_clear(&b);
+    assert_int_equal(trace_pprof(&b), 0);
+    read_profile(buf_slice(&b));
+    assert_int_equal(profile.n_samples, TRACE_MAX_SAMPLES);
+    assert_slice_str(text_of(profile.comment), "50 samples found no place or no memory: the figures may be too low");
+    for (unsigned i = 0; i < N; i++)
+        mem_free(MEM_CURL, blocks[i]);
+    stop(&b);
+}
+
+TESTS(T(pprof__says_that_samples_found_no_place), T(pprof__says_what_it_counts), T(pprof__tells_each_sample_with_stack_domain_and_operation),
       T(pprof__maps_addresses_to_files), T(pprof__adds_up_to_what_lives))
