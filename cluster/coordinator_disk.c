@@ -158,15 +158,12 @@ disk_job(void *arg)
     struct db_checkpoint checkpoint;
     uint64_t now_ms = clock_now_ms();
 
-    if (atomic_exchange(&d->wants_sync, false)) {
-        d->sync_at_ms = 0;
-    } else if (now_ms >= d->checkpoint_at_ms) {
+    /* first, whatever is wanted: seeds without end must not keep the WAL growing. What is wanted comes at the next look. */
+    if (now_ms >= d->checkpoint_at_ms) {
         if (pagedb_checkpoint(d->pages, &checkpoint) == 0)
             atomic_store(&d->wal_bytes, checkpoint.wal_bytes);
         d->checkpoint_at_ms = next_ms(now_ms, DISK_JOB_MS);
-        return;
-    }
-    if (now_ms >= d->sync_at_ms) {
+    } else if (atomic_exchange(&d->wants_sync, false) || now_ms >= d->sync_at_ms) {
         sync_all(d);
         d->sync_at_ms = next_ms(now_ms, SYNC_EVERY_MS);
     }

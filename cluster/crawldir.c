@@ -51,19 +51,23 @@ is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* names: those that do not count. Also true when there is no such folder. */
 static bool
-is_empty(const char *path)
+holds_only(const char *path, const char *const *names)
 {
     DIR *d = opendir(path);
     struct dirent *e;
-    bool is_empty = true;
+    bool is_any = false;
 
     if (d == NULL)
         return true;
-    while (is_empty && (e = readdir(d)) != NULL)
-        is_empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    while (!is_any && (e = readdir(d)) != NULL) {
+        is_any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+        for (const char *const *name = names; is_any && *name != NULL; name++)
+            is_any = strcmp(e->d_name, *name) != 0;
+    }
     closedir(d);
-    return is_empty;
+    return !is_any;
 }
 
 static char *
@@ -171,9 +175,26 @@ check_path_length(const struct crawldir *d, struct buf *error)
     return 0;
 }
 
+/* Under the lock: has nobody come first since crawldir_open() looked, and begun the same new crawl? */
+static bool
+is_still_new(const struct crawldir *d)
+{
+    static const char *const nothing[] = { NULL }, *const our_own[] = { "lock", "log", "seen", NULL };
+    bool is_new = true;
+
+    for (unsigned i = FOLDER_COORDINATOR; is_new && i < ORB_N_ELEMENTS(folders); i++) {
+        char *path = path_of(d, folders[i]);
+
+        is_new = path != NULL && holds_only(path, i == FOLDER_COORDINATOR ? our_own : nothing);
+        mem_free(MEM_DEFAULT, path);
+    }
+    return is_new;
+}
+
 int
 crawldir_open(struct crawldir *d, const char *path, struct buf *error)
 {
+    static const char *const nothing[] = { NULL };
     int err = ORB_ENOMEM;
 
     *d = (struct crawldir){ .lock_fd = -1, .seeds_fd = -1 };
@@ -184,7 +205,7 @@ crawldir_open(struct crawldir *d, const char *path, struct buf *error)
     if (d->coordinator_path == NULL)
         goto fail;
     d->is_new = !is_dir(d->coordinator_path);
-    if (d->is_new && is_dir(path) && !is_empty(path)) {
+    if (d->is_new && is_dir(path) && !holds_only(path, nothing)) {
         err = say(error, ORB_EEXIST, "%s is not empty and holds no crawl; choose another folder with -o", path);
         goto fail;
     }
@@ -194,6 +215,9 @@ crawldir_open(struct crawldir *d, const char *path, struct buf *error)
     if (err == 0)
         err = take_lock(d, error);
     d->has_lock = err == 0;
+    d->is_new = d->is_new && (!d->has_lock || is_still_new(d));
+    if (err == ORB_EBUSY) /* the crawl is somebody else's, the empty folders too */
+        d->made = 0;
     if (err == 0) /* whoever had the lock may have taken all away that it had made: crawldir_undo() */
         err = make_folders(d, error);
     if (err != 0)

@@ -1,6 +1,9 @@
 #include "cluster/crawldir.h"
 #include "tests/support/support.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -157,6 +160,56 @@ TEST(crawldir__takes_nothing_back_of_a_crawl_that_was_there)
     buf_fini(&error);
 }
 
+struct rival {
+    char dir[256];
+    bool has_won;
+};
+
+/* Takes the lock as soon as the other one has made the folders, stores a page, and ends. */
+static void *
+come_first(void *arg)
+{
+    struct rival *r = arg;
+    char path[300];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/warc", r->dir);
+    while (access(path, F_OK) != 0)
+        sched_yield();
+    snprintf(path, sizeof path, "%s/coordinator/lock", r->dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    r->has_won = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (r->has_won) {
+        snprintf(path, sizeof path, "%s/pages/pages.db", r->dir);
+        write_file(path, "pages", 5);
+    }
+    close(fd);
+    return NULL;
+}
+
+TEST(crawldir__takes_nothing_back_of_a_crawl_that_came_first)
+{
+    struct rival rival = { .has_won = false };
+    struct crawldir d;
+    struct buf error;
+    pthread_t thread;
+
+    buf_init(&error, MEM_DEFAULT, 4096);
+    for (int i = 0; i < 500 && !rival.has_won; i++) {
+        snprintf(rival.dir, sizeof rival.dir, "%s/%d", scratch_dir(), i);
+        assert_int_equal(pthread_create(&thread, NULL, come_first, &rival), 0);
+        assert_int_equal(crawldir_open(&d, rival.dir, &error), 0);
+        pthread_join(thread, NULL);
+        if (rival.has_won) {
+            assert_false(d.is_new);
+            crawldir_undo(&d);
+            assert_true(is_there(rival.dir, "pages/pages.db") && is_there(rival.dir, "warc"));
+        }
+        crawldir_close(&d);
+    }
+    buf_fini(&error);
+}
+
 TEST(crawldir__leaves_nothing_where_its_path_is_too_long)
 {
     struct crawldir d;
@@ -173,6 +226,6 @@ TEST(crawldir__leaves_nothing_where_its_path_is_too_long)
     buf_fini(&error);
 }
 
-TESTS(T(crawldir__takes_back_what_it_made), T(crawldir__takes_nothing_back_of_a_crawl_that_was_there),
+TESTS(T(crawldir__takes_back_what_it_made), T(crawldir__takes_nothing_back_of_a_crawl_that_came_first), T(crawldir__takes_nothing_back_of_a_crawl_that_was_there),
       T(crawldir__leaves_nothing_where_its_path_is_too_long), T(crawldir__makes_its_folders_and_remembers_seeds), T(crawldir__half_a_seed_does_not_spoil_the_next), T(crawldir__refuses_a_folder_of_something_else),
       T(crawldir__counts_what_is_used))
