@@ -5,8 +5,6 @@
 #include "pool/mem_hooks.h"
 #include "pool/pool.h"
 
-#include <stdio.h>
-
 #define MAX_STACKS 200
 #define MAX_OVERDUE 20
 
@@ -103,21 +101,6 @@ put_pool(struct pool *pool, void *arg)
     text_put(l->t, "]}");
 }
 
-/* Body buffers are no pool of their own, but are kept as one. */
-static void
-put_body_buffers(struct pool_list *l)
-{
-    struct pool_stats s;
-    size_t n_bytes;
-    char name[64];
-
-    for (unsigned class = 0; (n_bytes = buf_ring_stats(class, &s)) != 0; class++) {
-        snprintf(name, sizeof name, "bodies of %zu KiB", n_bytes / 1024);
-        put_stats(l, name, &s);
-        text_put(l->t, "]}");
-    }
-}
-
 int
 answer_pools(struct heap_question *q, struct buf *to)
 {
@@ -128,7 +111,6 @@ answer_pools(struct heap_question *q, struct buf *to)
     text_start(&t, to);
     text_put(&t, "{\"pools\":[");
     pool_each(put_pool, &list);
-    put_body_buffers(&list);
     text_put(&t, "]}");
     return text_end(&t);
 }

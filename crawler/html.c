@@ -330,7 +330,8 @@ on_orphan_error(void *ctx, xmlErrorPtr error)
 static int
 prepare(void)
 {
-    static const struct pool_type type = { "html", make_context, reset_context, destroy_context, NULL, 1, CONTEXT_CEILING, LEASE_MS };
+    static const struct pool_type type = { .name = "html", .make = make_context, .reset = reset_context, .destroy = destroy_context,
+                                           .floor = 1, .ceiling = CONTEXT_CEILING, .lease_ms = LEASE_MS };
 
     if (contexts != NULL)
         return 0;

@@ -402,6 +402,7 @@ set_lifetimes(const struct fetch_limits *limits)
 
     fetch_type.lifetime_ms = is_limited ? limits->timeout_ms + FETCH_LIFETIME_MS : 0;
     page_type.lifetime_ms = is_limited ? limits->timeout_ms + PAGE_LIFETIME_MS : 0;
+    buf_lease_ms(page_type.lifetime_ms); /* bodies live as long as their pages */
 }
 
 int

@@ -444,7 +444,8 @@ replay_with(struct parse *p, const struct parsed_page *known)
 static int
 run(struct parsed *out, const struct parse_input *in, const struct parsed_page *known, struct parsed_page **kept)
 {
-    static const struct pool_type type = { "parse", make_parse, reset_parse, destroy_parse, NULL, 1, 8, LEASE_MS };
+    static const struct pool_type type = { .name = "parse", .make = make_parse, .reset = reset_parse, .destroy = destroy_parse,
+                                           .floor = 1, .ceiling = 8, .lease_ms = LEASE_MS };
     struct parse *p;
     int err;
 

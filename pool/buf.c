@@ -13,9 +13,9 @@ ring_class(const struct buf *b)
 }
 
 void
-buf_init(struct buf *b, enum mem_domain domain, size_t ceiling_bytes)
+buf_init_at(struct buf *b, enum mem_domain domain, size_t ceiling_bytes, const char *site)
 {
-    *b = (struct buf){ .ceiling_bytes = ceiling_bytes, .domain = domain };
+    *b = (struct buf){ .ceiling_bytes = ceiling_bytes, .domain = domain, .site = site };
 }
 
 void
@@ -24,10 +24,11 @@ buf_fini(struct buf *b)
     size_t class_bytes = ring_class(b);
 
     if (class_bytes != 0)
-        buf_ring_put(b->p, class_bytes);
+        buf_ring_put(b->p, class_bytes, b->lease);
     else
         mem_free(b->domain, b->p);
     b->p = NULL;
+    b->lease = 0;
     b->n = b->cap = 0;
 }
 
@@ -64,16 +65,18 @@ grown(const struct buf *b, size_t need)
 static char *
 change_class(struct buf *b, size_t old_class, size_t new_class, size_t n_bytes)
 {
-    char *p = new_class != 0 ? buf_ring_get(new_class) : mem_alloc(b->domain, n_bytes);
+    uint16_t lease = 0;
+    char *p = new_class != 0 ? buf_ring_get(new_class, b->is_kept ? NULL : b->site, &lease) : mem_alloc(b->domain, n_bytes);
 
     if (p == NULL)
         return NULL;
     if (b->n > 0)
         memcpy(p, b->p, b->n);
     if (old_class != 0)
-        buf_ring_put(b->p, old_class);
+        buf_ring_put(b->p, old_class, b->lease);
     else
         mem_free(b->domain, b->p);
+    b->lease = lease;
     return p;
 }
 
@@ -234,10 +237,11 @@ buf_take(struct buf *b, size_t *n_bytes)
     char *p = b->p;
 
     if (ring_class(b) != 0)
-        buf_ring_lose(buf_ring_class_bytes(b->cap + 1));
+        buf_ring_lose(buf_ring_class_bytes(b->cap + 1), b->lease);
     if (n_bytes != NULL)
         *n_bytes = b->n;
     b->p = NULL;
+    b->lease = 0;
     b->n = b->cap = 0;
     return p;
 }

@@ -3,6 +3,9 @@
  * A buf is born with a ceiling and refuses to grow past it, so that no peer can flood us. Bodies (MEM_BUF) grow through buffers
  * of fixed sizes that are handed from one body to the next (buf_ring.h), and above 256 KiB by a quarter.
  *
+ * A body's buffer is lent by its class, to the line that called buf_init(), and overdue when it is held for longer than
+ * buf_lease_ms() says; one that stays with its owner begins with buf_init_kept() and is never overdue.
+ *
  * Ownership  the buf owns its bytes; buf_slice() is BORROWED until the next call that may grow it;
  *            buf_take() hands the bytes over (mem_free() of the buf's domain takes them back).
  * Errors     ORB_ENOMEM, ORB_ETOOBIG; the contents are as before the call.
@@ -25,9 +28,15 @@ struct buf {
     size_t cap;           /* bytes that fit without growing, the NUL apart */
     size_t ceiling_bytes;
     enum mem_domain domain;
+    uint16_t lease;       /* in the ring's table; 0: none */
+    bool is_kept;         /* for as long as its owner lives: no lease runs */
+    const char *site;     /* of buf_init() */
 };
 
-void buf_init(struct buf *b, enum mem_domain domain, size_t ceiling_bytes);
+/* The macros note the borrower's line. */
+#define buf_init(b, domain, ceiling_bytes) buf_init_at((b), (domain), (ceiling_bytes), POOL_SITE)
+#define buf_init_kept(b, domain, ceiling_bytes) (buf_init((b), (domain), (ceiling_bytes)), (void)((b)->is_kept = true))
+void buf_init_at(struct buf *b, enum mem_domain domain, size_t ceiling_bytes, const char *site);
 void buf_fini(struct buf *b);  /* frees; the buf may be used again */
 void buf_clear(struct buf *b); /* n = 0, keeps the memory */
 void buf_trim(struct buf *b, size_t keep_bytes); /* gives memory beyond keep_bytes back when the buf is empty */
@@ -46,8 +55,9 @@ void buf_truncate(struct buf *b, size_t n_bytes);
 char *buf_take(struct buf *b, size_t *n_bytes); /* NEW or NULL when nothing was ever stored; the buf is empty then */
 
 /* Buffers of MEM_BUF between 4 KiB and 256 KiB are kept for the next body: the figures of the class-th size, which is returned;
- * 0: there are no more. They decay with pool_tick_all() and go with pool_flush_all(). */
+ * 0: there are no more. They decay with pool_tick_all() and go with pool_flush_all(); pool_each() shows each size as a pool. */
 size_t buf_ring_stats(unsigned class, struct pool_stats *out);
+void buf_lease_ms(uint64_t lease_ms); /* of all bodies of the process; 0, the beginning: may be lent for ever */
 
 static inline struct slice
 buf_slice(const struct buf *b)

@@ -1,11 +1,13 @@
 #include "pool/pool.h"
 
+#include "pool/buf.h"
 #include "pool/buf_ring.h"
 #include "pool/error.h"
 #include "pool/list.h"
 #include "pool/mem_count.h"
 
 #define POOL_MAGIC 0x706f6f6cu
+#define BODIES_MAGIC 0x626f6479u
 
 struct lease {
     void *thing;
@@ -28,6 +30,14 @@ struct pool {
 
 static _Thread_local struct list registry;
 
+/* The sizes of the ring, as pools that can be asked. */
+#define BODIES(kib) { .magic = BODIES_MAGIC, .type = { .name = "bodies of " kib " KiB" } }
+static struct pool bodies[] = {
+    BODIES("4"), BODIES("6"), BODIES("8"), BODIES("12"), BODIES("16"), BODIES("24"), BODIES("32"),
+    BODIES("48"), BODIES("64"), BODIES("96"), BODIES("128"), BODIES("192"), BODIES("256"),
+};
+_Static_assert(ORB_N_ELEMENTS(bodies) == BUF_RING_N_CLASSES, "a name for each size");
+
 int
 pool_new(struct pool **out, const struct pool_type *type)
 {
@@ -35,6 +45,7 @@ pool_new(struct pool **out, const struct pool_type *type)
 
     if (p == NULL)
         return ORB_ENOMEM;
+    CHECK(type->make_for == NULL || type->ceiling == 0); /* idle ones that do not fit would stand in the way */
     p->magic = POOL_MAGIC;
     p->type = *type;
     if (registry.next == NULL)
@@ -122,6 +133,38 @@ pool_get_at(struct pool *p, const char *site)
     return thing == NULL ? NULL : lend(p, thing, site);
 }
 
+/* Out of the stack of idle ones, whose order stays. */
+static void *
+take_fitting(struct pool *p, const void *key)
+{
+    for (unsigned i = p->n_idle; i > 0; i--) {
+        void *thing = p->idle[i - 1];
+
+        if (!p->type.fits(thing, key))
+            continue;
+        p->n_idle--;
+        memmove(&p->idle[i - 1], &p->idle[i], (p->n_idle - (i - 1)) * sizeof(p->idle[0]));
+        p->low_water = ORB_MIN(p->low_water, p->n_idle);
+        return thing;
+    }
+    return NULL;
+}
+
+void *
+pool_get_for_at(struct pool *p, const void *key, const char *site)
+{
+    void *thing;
+
+    CHECK_IS(p, POOL_MAGIC);
+    if (!can_lend(p))
+        return NULL;
+    thing = take_fitting(p, key);
+    *(thing != NULL ? &p->n_hits : &p->n_misses) += 1;
+    if (thing == NULL)
+        thing = p->type.make_for(key, p->type.arg);
+    return thing == NULL ? NULL : lend(p, thing, site);
+}
+
 static bool
 keep(struct pool *p, void *thing)
 {
@@ -202,6 +245,10 @@ n_overdue(const struct pool *p)
 void
 pool_overdue(const struct pool *p, void (*visit)(const char *site, uint64_t lent_ms, void *arg), void *arg)
 {
+    if (p->magic == BODIES_MAGIC) {
+        buf_ring_overdue((unsigned)(p - bodies), visit, arg);
+        return;
+    }
     CHECK_IS(p, POOL_MAGIC);
     for (unsigned i = 0, n = n_overdue(p); i < n; i++)
         visit(p->leases[i].site, p->now_ms - p->leases[i].since_ms, arg);
@@ -210,6 +257,10 @@ pool_overdue(const struct pool *p, void (*visit)(const char *site, uint64_t lent
 void
 pool_stats(const struct pool *p, struct pool_stats *out)
 {
+    if (p->magic == BODIES_MAGIC) {
+        buf_ring_stats((unsigned)(p - bodies), out);
+        return;
+    }
     CHECK_IS(p, POOL_MAGIC);
     *out = (struct pool_stats){
         .n_overdue = n_overdue(p),
@@ -229,12 +280,20 @@ pool_name(const struct pool *p)
     return p->type.name;
 }
 
-void
-pool_each(void (*visit)(struct pool *pool, void *arg), void *arg)
+static void
+each_own(void (*visit)(struct pool *pool, void *arg), void *arg)
 {
     if (registry.next != NULL)
         LIST_EACH_SAFE (node, &registry)
             visit(LIST_ELEMENT(node, struct pool, node), arg);
+}
+
+void
+pool_each(void (*visit)(struct pool *pool, void *arg), void *arg)
+{
+    each_own(visit, arg);
+    for (unsigned i = 0; i < BUF_RING_N_CLASSES; i++)
+        visit(&bodies[i], arg);
 }
 
 static void
@@ -246,8 +305,8 @@ tick(struct pool *p, void *now_ms)
 void
 pool_tick_all(uint64_t now_ms)
 {
-    pool_each(tick, &now_ms);
-    buf_ring_tick();
+    each_own(tick, &now_ms);
+    buf_ring_tick(now_ms);
 }
 
 static void
@@ -259,6 +318,6 @@ flush(struct pool *p, void *arg)
 void
 pool_flush_all(void)
 {
-    pool_each(flush, NULL);
+    each_own(flush, NULL);
     buf_ring_flush();
 }

@@ -27,6 +27,8 @@ struct pool_type {
     bool (*reset)(void *thing, void *arg); /* on put: may it be kept? NULL = always */
     void (*destroy)(void *thing, void *arg);
     void *arg;
+    void *(*make_for)(const void *key, void *arg);  /* instead of make: for pool_get_for(); no ceiling then */
+    bool (*fits)(const void *thing, const void *key);
     unsigned floor, ceiling;               /* ceiling 0 = none */
     uint64_t lease_ms;                     /* 0: may be lent for ever */
 };
@@ -47,6 +49,9 @@ void pool_free(struct pool **pool);
 /* Lent, or NULL: at the ceiling or out of memory. The macro notes the borrower's line. */
 #define pool_get(pool) pool_get_at((pool), POOL_SITE)
 void *pool_get_at(struct pool *pool, const char *site) ORB_MUST_USE;
+/* Of a pool whose things differ: the warmest idle one that fits key, or one made for it. */
+#define pool_get_for(pool, key) pool_get_for_at((pool), (key), POOL_SITE)
+void *pool_get_for_at(struct pool *pool, const void *key, const char *site) ORB_MUST_USE;
 void pool_put(struct pool *pool, void *thing_pp); /* &pointer; NULL inside is fine */
 void pool_tick(struct pool *pool, uint64_t now_ms); /* call about once a second */
 void pool_flush(struct pool *pool);               /* destroys all idle ones */
@@ -56,7 +61,8 @@ const char *pool_name(const struct pool *pool);
 /* Every lease that is overdue, the oldest first: its borrower's "file:line" and how long it has lasted. */
 void pool_overdue(const struct pool *pool, void (*visit)(const char *site, uint64_t lent_ms, void *arg), void *arg);
 
-/* The pools that this thread made, in the order in which it did. */
+/* The pools that this thread made, in the order in which it did; then the sizes of body buffers, which are the process's: they lend
+ * through buf.h and may only be asked (pool_stats, pool_name, pool_overdue). */
 void pool_each(void (*visit)(struct pool *pool, void *arg), void *arg);
 void pool_tick_all(uint64_t now_ms); /* ... and the body buffers of all threads (buf.h) */
 void pool_flush_all(void);           /* likewise */

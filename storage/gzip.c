@@ -28,8 +28,8 @@ gzip_new(struct gzip **out)
     if (g == NULL)
         return ORB_ENOMEM;
     g->magic = GZIP_MAGIC;
-    buf_init(&g->in, MEM_BUF, BUF_NO_CEILING);
-    buf_init(&g->out, MEM_BUF, BUF_NO_CEILING);
+    buf_init_kept(&g->in, MEM_BUF, BUF_NO_CEILING);
+    buf_init_kept(&g->out, MEM_BUF, BUF_NO_CEILING);
     storage_init(); /* before anything of libdeflate is made: it frees by the hook of the moment */
     g->deflate = libdeflate_alloc_compressor(LEVEL);
     if (g->deflate == NULL) {

@@ -1,5 +1,6 @@
 #include "storage/pagedb.h"
 
+#include "storage/statements.h"
 #include "storage/warc_read.h"
 
 #include <sqlite3.h>
@@ -18,7 +19,7 @@ static const char *const steps[] = {
 };
 static const struct db_schema schema = { PAGEDB_FILE, APPLICATION_ID, steps, ORB_N_ELEMENTS(steps) };
 
-enum { PUT, NOT_MODIFIED, WITHHELD_NOW, WARC_KNOWN, VALIDATORS, WARC_GOOD, PLACE, N_STATEMENTS };
+enum statement { PUT, NOT_MODIFIED, WITHHELD_NOW, WARC_KNOWN, VALIDATORS, WARC_GOOD, PLACE, FORGET, N_STATEMENTS };
 static const char *const sql[N_STATEMENTS] = {
     [PUT] = "INSERT OR REPLACE INTO page VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)",
     [NOT_MODIFIED] = "UPDATE page SET fetched_at=?2, fetch_ms=?3, outcome=?4 WHERE url_id=?1",
@@ -29,6 +30,7 @@ static const char *const sql[N_STATEMENTS] = {
     [VALIDATORS] = "SELECT iif(withheld IS NULL, etag, NULL), iif(withheld IS NULL, last_modified, NULL), fetched_at FROM page WHERE url_id=?1",
     [WARC_GOOD] = "SELECT last_offset, bytes FROM warc WHERE file=?1",
     [PLACE] = "SELECT url, warc_file, warc_offset, warc_bytes, payload_digest FROM page WHERE url_id=?1",
+    [FORGET] = "DELETE FROM page WHERE url_id > ?1",
 };
 
 /* A batch of 200 rows dirties some 50 pages of 8 KiB: room for twice that. What else the default of 2 MiB would keep is of no use to
@@ -38,7 +40,7 @@ static const char write_cache[] = "PRAGMA cache_size=-1024";
 struct pagedb {
     uint32_t magic;
     sqlite3 *db;
-    sqlite3_stmt *stmts[N_STATEMENTS]; /* made when first used */
+    struct statements *statements;
 };
 
 int
@@ -57,6 +59,8 @@ pagedb_open(struct pagedb **out, const char *dir, unsigned flags, struct buf *er
     err = db_open(&p->db, path, flags, &schema, error);
     if (err == 0 && (flags & DB_WRITE) != 0)
         err = db_exec(p->db, write_cache);
+    if (err == 0)
+        err = statements_new(&p->statements, p->db, N_STATEMENTS);
     if (err != 0)
         goto fail;
     *out = p;
@@ -74,8 +78,7 @@ pagedb_close(struct pagedb **pp)
     if (p == NULL)
         return;
     CHECK_IS(p, PAGEDB_MAGIC);
-    for (int i = 0; i < N_STATEMENTS; i++)
-        sqlite3_finalize(p->stmts[i]);
+    statements_free(&p->statements);
     db_close(&p->db);
     p->magic = 0;
     MEM_FREE(MEM_SQLITE, pp);
@@ -88,18 +91,29 @@ pagedb_sqlite(struct pagedb *p)
     return p->db;
 }
 
+/* Lent until put(). The macro notes the borrower's line. */
+#define statement(p, which, out) statement_at((p), (which), (out), POOL_SITE)
 static int
-statement(struct pagedb *p, int which, sqlite3_stmt **out)
+statement_at(struct pagedb *p, enum statement which, sqlite3_stmt **out, const char *site)
 {
     CHECK_IS(p, PAGEDB_MAGIC);
-    if (p->stmts[which] == NULL) {
-        int err = db_prepare(p->db, sql[which], &p->stmts[which]);
+    return statement_get_at(p->statements, sql[which], out, site);
+}
 
-        if (err != 0)
-            return err;
-    }
-    *out = p->stmts[which];
-    return 0;
+static void
+put(struct pagedb *p, sqlite3_stmt *stmt)
+{
+    statement_put(p->statements, &stmt);
+}
+
+/* One that answers nothing: its only step, unless err says that it could not be bound, and back it goes. */
+static int
+finish(struct pagedb *p, sqlite3_stmt *stmt, int err)
+{
+    if (err == 0)
+        err = db_step(stmt);
+    put(p, stmt);
+    return err;
 }
 
 int
@@ -165,7 +179,7 @@ withhold_now(struct pagedb *p, const struct pagedb_row *row)
         err = db_bind_int(stmt, 5, (int64_t)row->warc_bytes);
     if (err == 0)
         err = db_bind_int(stmt, 6, row->withheld != RECORD_NOINDEX);
-    return err == 0 ? db_step(stmt) : err;
+    return finish(p, stmt, err);
 }
 
 static int
@@ -182,8 +196,7 @@ put_not_modified(struct pagedb *p, const struct pagedb_row *row, bool *is_done)
         err = db_bind_int(stmt, 3, row->fetch_ms);
     if (err == 0)
         err = db_bind_text(stmt, 4, row->outcome);
-    if (err == 0)
-        err = db_step(stmt);
+    err = finish(p, stmt, err);
     *is_done = err == 0 && sqlite3_changes(p->db) > 0;
     return err == 0 && *is_done && row->withheld != RECORD_KEPT ? withhold_now(p, row) : err;
 }
@@ -200,7 +213,7 @@ pagedb_put(struct pagedb *p, const struct pagedb_row *row)
     err = statement(p, PUT, &stmt);
     if (err == 0)
         err = bind_row(stmt, row);
-    return err == 0 ? db_step(stmt) : err;
+    return finish(p, stmt, err);
 }
 
 int
@@ -215,7 +228,7 @@ pagedb_warc_known(struct pagedb *p, struct slice file, uint64_t last_offset, uin
         err = db_bind_int(stmt, 2, (int64_t)last_offset);
     if (err == 0)
         err = db_bind_int(stmt, 3, (int64_t)end);
-    return err == 0 ? db_step(stmt) : err;
+    return finish(p, stmt, err);
 }
 
 /* What does not fit is no validator: half an ETag asks for another page. */
@@ -239,12 +252,14 @@ pagedb_validators(struct pagedb *p, uint64_t url_id, struct pagedb_validators *o
         err = db_bind_int(stmt, 1, (int64_t)url_id);
     if (err == 0)
         err = db_step(stmt);
-    if (err <= 0)
+    if (err <= 0) {
+        put(p, stmt);
         return err == 0 ? ORB_ENOTFOUND : err;
+    }
     copy_text(out->etag, sizeof out->etag, db_column(stmt, 0));
     copy_text(out->last_modified, sizeof out->last_modified, db_column(stmt, 1));
     out->fetched_at_ms = (uint64_t)db_column_int(stmt, 2);
-    sqlite3_reset(stmt);
+    put(p, stmt);
     return 0;
 }
 
@@ -259,11 +274,13 @@ pagedb_warc_good(void *pagedb, const char *file, uint64_t *begin, uint64_t *end)
         err = db_bind_text(stmt, 1, slice_str(file));
     if (err == 0)
         err = db_step(stmt);
-    if (err <= 0)
+    if (err <= 0) {
+        put(pagedb, stmt);
         return err;
+    }
     *begin = (uint64_t)db_column_int(stmt, 0);
     *end = (uint64_t)db_column_int(stmt, 1);
-    sqlite3_reset(stmt);
+    put(pagedb, stmt);
     return 0;
 }
 
@@ -285,12 +302,14 @@ pagedb_verify(struct pagedb *p, const char *warc_dir, uint64_t url_id)
         err = db_bind_int(stmt, 1, (int64_t)url_id);
     if (err == 0)
         err = db_step(stmt);
-    if (err <= 0)
+    if (err <= 0) {
+        put(p, stmt);
         return err == 0 ? ORB_ENOTFOUND : err;
+    }
     expect = (struct warc_expect){ .url = db_column(stmt, 0), .payload_digest = db_column(stmt, 4),
                                    .offset = (uint64_t)db_column_int(stmt, 2), .bytes = (uint64_t)db_column_int(stmt, 3) };
     err = warc_verify(warc_dir, db_column(stmt, 1), &expect);
-    sqlite3_reset(stmt);
+    put(p, stmt);
     return err;
 }
 
@@ -298,16 +317,11 @@ int
 pagedb_forget_above(struct pagedb *p, uint64_t last_url_id, uint64_t *n_gone)
 {
     sqlite3_stmt *stmt;
-    int err;
+    int err = statement(p, FORGET, &stmt);
 
-    CHECK_IS(p, PAGEDB_MAGIC);
-    err = db_prepare(p->db, "DELETE FROM page WHERE url_id > ?1", &stmt);
-    if (err != 0)
-        return err;
-    err = db_bind_int(stmt, 1, (int64_t)last_url_id);
     if (err == 0)
-        err = db_step(stmt);
+        err = db_bind_int(stmt, 1, (int64_t)last_url_id);
+    err = finish(p, stmt, err);
     *n_gone = err == 0 ? (uint64_t)sqlite3_changes64(p->db) : 0;
-    sqlite3_finalize(stmt);
     return err;
 }

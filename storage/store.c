@@ -50,7 +50,7 @@ store_open(struct store **out, const struct store_conf *conf, struct buf *error)
     s->magic = STORE_MAGIC;
     s->batch_rows = conf->batch_rows == 0 ? STORE_DEFAULT_BATCH_ROWS : conf->batch_rows;
     arena_init(&s->arena, MEM_BUF, CHUNK_BYTES, BATCH_BYTES);
-    buf_init(&s->scratch, MEM_BUF, LINKS_BYTES);
+    buf_init_kept(&s->scratch, MEM_BUF, LINKS_BYTES);
     s->rows = mem_array(MEM_BUF, s->batch_rows, sizeof *s->rows);
     if (s->rows == NULL)
         goto fail;

@@ -56,8 +56,8 @@ warc_open(struct warc **out, const struct warc_conf *conf)
     w->magic = WARC_MAGIC;
     w->slot = conf->slot;
     w->max_bytes = conf->max_bytes == 0 ? WARC_DEFAULT_MAX_BYTES : conf->max_bytes;
-    buf_init(&w->head, MEM_BUF, 1024 * 1024);
-    buf_init(&w->block, MEM_BUF, 1024 * 1024);
+    buf_init_kept(&w->head, MEM_BUF, 1024 * 1024);
+    buf_init_kept(&w->block, MEM_BUF, 1024 * 1024);
     warc_seen_init(&w->seen);
     err = warc_file_init(&w->file, conf->dir);
     if (err == 0)

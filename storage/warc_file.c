@@ -15,7 +15,7 @@ int
 warc_file_init(struct warc_file *f, const char *dir)
 {
     *f = (struct warc_file){ .fd = -1 };
-    buf_init(&f->out, MEM_BUF, BUF_NO_CEILING);
+    buf_init_kept(&f->out, MEM_BUF, BUF_NO_CEILING);
     f->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return f->dir_fd >= 0 ? 0 : orb_error_from_errno(errno);
 }

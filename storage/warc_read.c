@@ -48,7 +48,7 @@ warc_reader_open_fd(struct warc_reader **out, int fd)
         return ORB_ENOMEM;
     r->magic = READER_MAGIC;
     r->fd = -1;
-    buf_init(&r->head, MEM_BUF, WARC_HEAD_BYTES);
+    buf_init_kept(&r->head, MEM_BUF, WARC_HEAD_BYTES);
     r->z = (z_stream){ .zalloc = mem_zlib_alloc, .zfree = mem_zlib_free };
     r->has_z = inflateInit2(&r->z, 15 + 16) == Z_OK;
     if (!r->has_z) {

@@ -2,6 +2,7 @@
 #include "pool/buf.h"
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -166,6 +167,124 @@ TEST(buf__bytes_taken_out_are_an_ordinary_block)
     assert_verified();
 }
 
+struct looks {
+    const char *size; /* "64": asks the pool "bodies of 64 KiB" */
+    struct pool_stats stats;
+    unsigned n, n_here; /* overdue leases seen; those of this file */
+    uint64_t lent_ms, last_ms;
+};
+
+static void
+note_overdue(const char *site, uint64_t lent_ms, void *arg)
+{
+    struct looks *l = arg;
+
+    l->n_here += strstr(site, "test_buf.c:") != NULL;
+    assert_true(l->n++ == 0 || lent_ms <= l->last_ms); /* the oldest first */
+    l->lent_ms = ORB_MAX(l->lent_ms, lent_ms);
+    l->last_ms = lent_ms;
+}
+
+static void
+look_at(struct pool *pool, void *arg)
+{
+    struct looks *l = arg;
+    char name[40];
+
+    snprintf(name, sizeof name, "bodies of %s KiB", l->size);
+    if (strcmp(pool_name(pool), name) != 0)
+        return;
+    pool_stats(pool, &l->stats);
+    pool_overdue(pool, note_overdue, l);
+}
+
+static struct looks
+look(const char *size)
+{
+    struct looks l = { .size = size };
+
+    pool_each(look_at, &l);
+    return l;
+}
+
+static void
+body_of(struct buf *b, size_t n_bytes)
+{
+    buf_init(b, MEM_BUF, BUF_NO_CEILING);
+    assert_int_equal(buf_reserve(b, n_bytes), 0);
+}
+
+TEST(buf__who_holds_a_body_for_too_long_is_named)
+{
+    struct buf early, late, kept, moved;
+    struct looks l;
+
+    buf_lease_ms(1000);
+    pool_tick_all(100000);
+    body_of(&early, 60000);
+    buf_init_kept(&kept, MEM_BUF, BUF_NO_CEILING);
+    assert_int_equal(buf_reserve(&kept, 60000), 0);
+    pool_tick_all(100500);
+    body_of(&late, 60000);
+    pool_tick_all(101000);
+    assert_int_equal(look("64").stats.n_overdue, 0);
+    pool_tick_all(101001);
+    l = look("64");
+    assert_int_equal(l.stats.n_in_use, 3);
+    assert_int_equal(l.stats.n_overdue, 1);
+    assert_int_equal(l.n_here, 1);
+    assert_int_equal(l.lent_ms, 1001);
+    pool_tick_all(105000);
+    assert_int_equal(look("64").n, 2); /* never the one that is kept */
+    assert_int_equal(look("128").n, 0);
+    moved = early; /* a lease goes with the buffer */
+    buf_fini(&moved);
+    assert_int_equal(look("64").n, 1);
+    assert_int_equal(buf_reserve(&late, 90000), 0); /* another buffer, another lease */
+    assert_int_equal(look("64").n + look("128").n, 0);
+    pool_tick_all(107000);
+    assert_int_equal(look("128").lent_ms, 2000);
+    mem_free(MEM_BUF, buf_take(&late, NULL));
+    assert_int_equal(look("128").n, 0);
+    buf_lease_ms(0);
+    body_of(&late, 60000);
+    pool_tick_all(1000000000);
+    assert_int_equal(look("64").n, 0);
+    buf_fini(&late);
+    buf_fini(&kept);
+    assert_int_equal(look("64").stats.n_in_use, 0);
+}
+
+TEST(buf__more_bodies_than_leases_are_all_counted_and_the_oldest_shown)
+{
+    enum { N = 2100 };
+    struct buf *b = mem_array(MEM_DEFAULT, N, sizeof *b);
+    struct looks l;
+
+    buf_lease_ms(1000);
+    pool_tick_all(2000000000);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < N; i++) {
+            body_of(&b[i], 4000);
+            if (i == 0)
+                pool_tick_all(2000000000 + 10000 * round + 1);
+        }
+        pool_tick_all(2000000000 + 10000 * round + 5000);
+        l = look("4");
+        assert_int_equal(l.stats.n_in_use, N);
+        assert_int_equal(l.stats.n_overdue, 2048);
+        assert_int_equal(l.n, 32);
+        assert_int_equal(l.lent_ms, round == 0 ? 5000 : 10000);
+        for (unsigned i = 0; i < N; i++)
+            buf_fini(&b[i]);
+        assert_int_equal(look("4").stats.n_overdue, 0);
+    }
+    buf_lease_ms(0);
+    mem_free(MEM_DEFAULT, b);
+    pool_flush_all();
+    assert_verified();
+}
+
 TEST(buf__a_body_that_cannot_grow_stays_as_it_was)
 {
     struct buf b;
@@ -197,4 +316,6 @@ TESTS(T(buf__a_body_grows_through_classes_and_keeps_its_bytes), T(buf__the_next_
       T(buf__a_ceiling_between_two_classes_is_kept), T(buf__bytes_taken_out_are_an_ordinary_block),
       T(buf__a_buffer_that_the_limit_refuses_is_counted_with_its_class),
       T(buf__what_is_made_to_fit_belongs_to_its_new_class),
+      T(buf__who_holds_a_body_for_too_long_is_named),
+      T(buf__more_bodies_than_leases_are_all_counted_and_the_oldest_shown),
       T(buf__a_body_that_cannot_grow_stays_as_it_was))

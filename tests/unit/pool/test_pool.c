@@ -316,7 +316,7 @@ TEST(pool__names_the_borrower_of_what_is_overdue)
 static void
 count_pools(struct pool *pool, void *arg)
 {
-    (*(unsigned *)arg)++;
+    *(unsigned *)arg += strncmp(pool_name(pool), "bodies of ", 10) != 0;
 }
 
 static void *
@@ -331,11 +331,24 @@ make_and_count(void *arg)
     return NULL;
 }
 
+static void
+is_bodies(struct pool *pool, void *arg)
+{
+    *(unsigned *)arg += strncmp(pool_name(pool), "bodies of ", 10) == 0;
+}
+
+static void *
+count_bodies(void *arg)
+{
+    pool_each(is_bodies, arg);
+    return NULL;
+}
+
 TEST(pool__a_thread_sees_the_pools_it_made)
 {
     struct pool_type type = { .name = "test", .make = make, .destroy = destroy };
     struct pool *a, *b;
-    unsigned n = 0, n_of_other = 0;
+    unsigned n = 0, n_of_other = 0, n_bodies = 0;
     pthread_t thread;
 
     assert_int_equal(pool_new(&a, &type), 0);
@@ -349,6 +362,9 @@ TEST(pool__a_thread_sees_the_pools_it_made)
     pool_each(count_pools, &n);
     assert_int_equal(n, 3);
     pool_free(&b);
+    assert_int_equal(pthread_create(&thread, NULL, count_bodies, &n_bodies), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(n_bodies, 13); /* they are everybody's */
 }
 
 TEST(pool__a_failed_allocation_lends_nothing_and_loses_nothing)
