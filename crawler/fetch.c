@@ -22,7 +22,6 @@
 
 #define FETCH_FIRST_BODY_BYTES (16 * 1024)
 #define FETCH_MAX_RESERVE_BYTES (1024 * 1024) /* an announced length is believed up to here */
-#define HANDLE_KEEP_TEXT_BYTES (8 * 1024)
 #define CURL_BUFFER_BYTES (32 * 1024L)
 
 static void
@@ -37,7 +36,7 @@ fetch_describe(const struct object *o, char *to, size_t cap)
     static const char *const states[] = { "idle", "connecting", "receiving", "done" };
     const struct fetch *f = (const struct fetch *)(const void *)o;
 
-    snprintf(to, cap, "%s %s", states[f->state], f->handle == NULL || f->handle->href == NULL ? "" : f->handle->href);
+    snprintf(to, cap, "%s %s", states[f->state], f->request == NULL || f->request->href == NULL ? "" : f->request->href);
 }
 
 static const uint16_t fetch_pointers[] = { offsetof(struct fetch, page) };
@@ -110,8 +109,8 @@ fetch_on_head(struct fetch *f, size_t n_line)
     f->is_head_complete = true;
     if (!has_body)
         p->is_chunked = false;
-    if (f->handle->accept_types != NULL && p->status >= 200 && p->status < 300
-        && !type_is_accepted(p->content_type, f->handle->accept_types))
+    if (f->request->accept_types != NULL && p->status >= 200 && p->status < 300
+        && !type_is_accepted(p->content_type, f->request->accept_types))
         return fetch_stop(f, STOP_TYPE);
     if (!has_body || p->is_chunked || p->content_length <= 0)
         return n_line;
@@ -148,7 +147,7 @@ on_header(char *line, size_t size, size_t n, void *arg)
     bool is_end = n > 0 && (line[0] == '\r' || line[0] == '\n');
     int err;
 
-    trace_set_operation("fetch", slice_str(f->handle->href));
+    trace_set_operation("fetch", slice_str(f->request->href));
     f->header_bytes += n;
     if (f->header_bytes > f->mux->conf->limits.max_header_bytes)
         return fetch_stop(f, STOP_HEADERS);
@@ -248,7 +247,6 @@ fetch_handle_destroy(void *handle, void *mux)
 
     if (h->easy != NULL)
         curl_easy_cleanup(h->easy);
-    buf_fini(&h->text);
     mem_free(MEM_CURL, h);
 }
 
@@ -259,7 +257,6 @@ fetch_handle_make(void *mux)
 
     if (h == NULL)
         return NULL;
-    buf_init(&h->text, MEM_CURL, BUF_NO_CEILING);
     h->easy = curl_easy_init();
     if (h->easy == NULL || handle_options(h, mux) != CURLE_OK) {
         fetch_handle_destroy(h, mux);
@@ -273,8 +270,6 @@ fetch_handle_reset(void *handle, void *mux)
 {
     struct handle *h = handle;
 
-    buf_clear(&h->text);
-    buf_trim(&h->text, HANDLE_KEEP_TEXT_BYTES);
     h->error[0] = '\0';
     return !h->is_altered; /* rare: not worth putting right */
 }
@@ -313,13 +308,13 @@ scope_of(const char *origin)
 static int
 fetch_options(struct fetch *f)
 {
-    struct handle *h = f->handle;
-    CURL *e = h->easy;
-    CURLcode err = curl_easy_setopt(e, CURLOPT_URL, h->curl_url);
+    const struct request *q = f->request;
+    CURL *e = f->handle->easy;
+    CURLcode err = curl_easy_setopt(e, CURLOPT_URL, q->curl_url);
 
-    err |= curl_easy_setopt(e, CURLOPT_REQUEST_TARGET, h->target);
-    err |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, h->n_headers > 0 ? h->headers : f->mux->headers);
-    err |= curl_easy_setopt(e, CURLOPT_ADDRESS_SCOPE, (long)scope_of(h->curl_url));
+    err |= curl_easy_setopt(e, CURLOPT_REQUEST_TARGET, q->target);
+    err |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, q->n_headers > 0 ? q->headers : f->mux->headers);
+    err |= curl_easy_setopt(e, CURLOPT_ADDRESS_SCOPE, (long)scope_of(q->curl_url));
     err |= curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
     err |= curl_easy_setopt(e, CURLOPT_WRITEDATA, f);
     err |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, f);
@@ -337,9 +332,9 @@ fetch_aim(struct fetch *f)
     if (f->mux->conf->proxy != NULL)
         return 0;
     CHECK(f->next_address < f->n_addresses);
-    err = request_point(f->handle, &f->addresses[f->next_address++], f->port);
+    err = request_point(f->request, &f->addresses[f->next_address++], f->port);
     if (err == 0)
-        err = curl_easy_setopt(f->handle->easy, CURLOPT_CONNECT_TO, &f->handle->connect_to_node) == CURLE_OK ? 0 : ORB_ENOMEM;
+        err = curl_easy_setopt(f->handle->easy, CURLOPT_CONNECT_TO, &f->request->connect_to_node) == CURLE_OK ? 0 : ORB_ENOMEM;
     return err;
 }
 
@@ -359,9 +354,10 @@ fetch_fill(struct fetch *f, const struct fetch_request *r)
         return ORB_EINVAL;
     f->page = page_new(limits->max_header_bytes, f->max_body_bytes, limits->max_decoded_bytes);
     f->handle = pool_get(f->mux->handles);
-    if (f->page == NULL || f->handle == NULL)
+    f->request = pool_get(f->mux->requests);
+    if (f->page == NULL || f->handle == NULL || f->request == NULL)
         return ORB_ENOMEM;
-    err = request_build(f->handle, f->page, f->mux, r);
+    err = request_build(f->request, f->page, f->mux, r);
     if (err == 0)
         err = fetch_options(f);
     return err == 0 ? fetch_aim(f) : err;
@@ -373,8 +369,8 @@ fetch_drop(struct fetch **fetch)
     struct fetch *f = *fetch;
     struct object *o = &f->object;
 
-    if (f->handle != NULL)
-        pool_put(f->mux->handles, &f->handle);
+    pool_put(f->mux->handles, &f->handle);
+    pool_put(f->mux->requests, &f->request);
     list_remove(&f->node);
     *fetch = NULL;
     object_unref(&o);
@@ -536,12 +532,13 @@ fetch_finish(struct fetch *f)
     struct page *page = f->page;
 
     page->fetch_ms = (uint32_t)((ev_now(f->mux->loop) - f->started_at) * 1000.0);
-    trace_set_operation("decode", slice_str(f->handle->href));
+    trace_set_operation("decode", slice_str(f->request->href));
     page_seal(page, f->mux->conf->limits.max_decoded_bytes);
     trace_set_operation(NULL, SLICE_NONE);
     f->page = NULL;
     fetch_enter(f, FETCH_DONE);
     pool_put(f->mux->handles, &f->handle);
+    pool_put(f->mux->requests, &f->request);
     f->mux->stats.n_in_flight--;
     if (f->has_owner && weak_peek(&f->owner) == NULL)
         page_unref(&page);

@@ -277,7 +277,7 @@ mux_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addres
     struct mux *mux = f->mux;
     int fd;
 
-    trace_set_operation("fetch", slice_str(f->handle->href));
+    trace_set_operation("fetch", slice_str(f->request->href));
     if (mux->conf->proxy == NULL && !guard_permits(mux->conf->guard, &address->addr)) {
         f->was_refused_by_guard = true;
         return CURL_SOCKET_BAD;
@@ -440,6 +440,8 @@ mux_new(struct mux **out, struct ev_loop *loop, const struct mux_conf *conf)
                                                            .arg = mux,
                                                            .floor = 1,
                                                            .lease_ms = 2 * (uint64_t)conf->limits.timeout_ms });
+    if (err == 0)
+        err = request_pool_new(&mux->requests, 2 * (uint64_t)conf->limits.timeout_ms);
     if (err != 0)
         goto fail;
     *out = mux;
@@ -470,6 +472,7 @@ mux_free(struct mux **out)
     }
     gc_root_remove(&mux->root);
     pool_free(&mux->handles);
+    pool_free(&mux->requests);
     tls_cache_free(&mux->tls);
     for (int fd = 0; fd < mux->n_sockets; fd++)
         socket_drop(mux, fd);

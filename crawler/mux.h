@@ -21,14 +21,18 @@
 
 struct tls_cache;
 
-/* A curl easy handle and the text that its options point at; pooled. */
-struct handle {
-    CURL *easy;
+/* What is asked: the text that a handle's options point at while it is at it. Pooled: the text's memory serves again. */
+struct request {
     struct buf text;                    /* reserved once per request: never moves while curl looks at it */
     const char *curl_url, *connect_to, *target, *href, *accept_types; /* in text */
     struct curl_slist connect_to_node;  /* libcurl only reads lists: nodes of ours save the copies */
     struct curl_slist headers[MUX_MAX_REQUEST_HEADERS];
     unsigned n_headers;
+};
+
+/* A curl easy handle with the options that all transfers share; pooled. */
+struct handle {
+    CURL *easy;
     bool is_altered;                    /* options that are the mux's were changed: not for the next */
     char error[CURL_ERROR_SIZE];
 };
@@ -58,6 +62,7 @@ struct fetch {
     struct mux *mux;                    /* BORROWED */
     struct mux_multi *multi;            /* BORROWED; NULL = libcurl has no hand on it */
     struct handle *handle;              /* lent by mux->handles; NULL in FETCH_DONE */
+    struct request *request;            /* lent by mux->requests; goes after the handle that points into it */
     struct page *page;
     fetch_done_fn *done;
     void *arg;
@@ -87,7 +92,7 @@ struct mux {
     struct ev_loop *loop;               /* BORROWED */
     const struct mux_conf *conf;        /* BORROWED */
     struct list multis;
-    struct pool *handles;
+    struct pool *handles, *requests;
     struct tls_cache *tls;
     ev_prepare prepare;
     struct list fetches;
@@ -121,9 +126,10 @@ void fetch_handle_destroy(void *handle, void *mux);
 void fetch_on_end(struct fetch *f, CURLcode code);
 void fetch_end_cancelled(struct fetch *f);
 
-/* request.c: what is asked. Fills handle->text and page->request. */
-int request_build(struct handle *h, struct page *page, const struct mux *mux, const struct fetch_request *request) ORB_MUST_USE;
-int request_point(struct handle *h, const struct fetch_address *address, uint16_t port) ORB_MUST_USE; /* connect_to */
+/* request.c: what is asked. request_build() fills the request, and page->request as its record. */
+int request_pool_new(struct pool **out, uint64_t lease_ms) ORB_MUST_USE;
+int request_build(struct request *q, struct page *page, const struct mux *mux, const struct fetch_request *request) ORB_MUST_USE;
+int request_point(struct request *q, const struct fetch_address *address, uint16_t port) ORB_MUST_USE; /* connect_to */
 int request_headers_init(struct mux *mux) ORB_MUST_USE;
 
 /* proxy.c */

@@ -11,6 +11,8 @@
 
 #include "crawler/decode.h"
 
+#define REQUEST_KEEP_TEXT_BYTES (8 * 1024)
+
 static const char *const default_headers[] = { "Accept: */*", "Accept-Encoding: " DECODE_ACCEPT_ENCODING };
 
 /* Bytes that would end a header line, or that no header value may hold, keep the header from being sent. */
@@ -96,19 +98,61 @@ text_add(struct buf *text, const char *prefix, struct slice s)
     return at;
 }
 
+static void *
+make_request(void *arg)
+{
+    struct request *q = mem_zalloc(MEM_CURL, sizeof *q);
+
+    (void)arg;
+    if (q != NULL)
+        buf_init(&q->text, MEM_CURL, BUF_NO_CEILING);
+    return q;
+}
+
+/* Nothing of one site's cookies and URLs stays behind for the next. */
+static bool
+reset_request(void *request, void *arg)
+{
+    struct request *q = request;
+    struct buf text = q->text;
+
+    (void)arg;
+    buf_clear(&text);
+    buf_trim(&text, REQUEST_KEEP_TEXT_BYTES);
+    *q = (struct request){ .text = text };
+    return true;
+}
+
 static void
-header_line_add(struct handle *h, const char *prefix, struct slice value)
+destroy_request(void *request, void *arg)
+{
+    struct request *q = request;
+
+    (void)arg;
+    buf_fini(&q->text);
+    mem_free(MEM_CURL, q);
+}
+
+int
+request_pool_new(struct pool **out, uint64_t lease_ms)
+{
+    return pool_new(out, &(struct pool_type){ .name = "requests", .make = make_request, .reset = reset_request,
+                                              .destroy = destroy_request, .floor = 1, .lease_ms = lease_ms });
+}
+
+static void
+header_line_add(struct request *q, const char *prefix, struct slice value)
 {
     struct curl_slist *node;
 
     if (!value_is_clean(value))
         return;
-    CHECK(h->n_headers < MUX_MAX_REQUEST_HEADERS);
-    node = &h->headers[h->n_headers++];
-    node->data = (char *)(uintptr_t)text_add(&h->text, prefix, value);
+    CHECK(q->n_headers < MUX_MAX_REQUEST_HEADERS);
+    node = &q->headers[q->n_headers++];
+    node->data = (char *)(uintptr_t)text_add(&q->text, prefix, value);
     node->next = NULL;
-    if (h->n_headers > 1)
-        h->headers[h->n_headers - 2].next = node;
+    if (q->n_headers > 1)
+        q->headers[q->n_headers - 2].next = node;
 }
 
 /* ":8080", or nothing for the scheme's own port. */
@@ -125,22 +169,22 @@ port_text(char room[8], const struct url *url)
 
 /* The page's record: the same lines in the same order. */
 static int
-record_request(struct handle *h, struct page *page, const struct mux *mux, const struct url *url, bool is_proxied)
+record_request(struct request *q, struct page *page, const struct mux *mux, const struct url *url, bool is_proxied)
 {
     struct buf *out = &page->request;
     char port[8];
-    int err = buf_reserve(out, strlen(h->target) + url_host(url).n + h->text.n + mux->header_lines.n + 128);
+    int err = buf_reserve(out, strlen(q->target) + url_host(url).n + q->text.n + mux->header_lines.n + 128);
 
     if (err != 0)
         return err; /* there is room now: what follows only fails at a ceiling, and there is none */
     err |= buf_append_str(out, "GET ");
-    err |= buf_append_str(out, h->target);
+    err |= buf_append_str(out, q->target);
     err |= buf_append_str(out, " HTTP/1.1\r\nHost: ");
     err |= buf_append_slice(out, url_host(url));
     err |= buf_append_str(out, port_text(port, url));
     err |= buf_append_str(out, is_proxied ? "\r\nProxy-Connection: Keep-Alive\r\n" : "\r\n");
-    for (unsigned i = 0; i < h->n_headers; i++) {
-        err |= buf_append_str(out, h->headers[i].data);
+    for (unsigned i = 0; i < q->n_headers; i++) {
+        err |= buf_append_str(out, q->headers[i].data);
         err |= buf_append_str(out, "\r\n");
     }
     err |= buf_append_slice(out, buf_slice(&mux->header_lines));
@@ -172,45 +216,45 @@ text_bytes(const struct fetch_request *r, const struct url *url)
 
 /* The URL that libcurl sees has no path: the target is given apart, so that nothing of it is parsed or changed again. */
 int
-request_build(struct handle *h, struct page *page, const struct mux *mux, const struct fetch_request *r)
+request_build(struct request *q, struct page *page, const struct mux *mux, const struct fetch_request *r)
 {
     const struct url *url = r->url;
     bool is_proxied = mux->has_http_proxy && url_scheme(url).n == 4;
     struct slice no_fragment = slice_sub(url_href(url), 0, url_href(url).n - url_fragment(url).n);
     int err;
 
-    buf_clear(&h->text);
-    h->n_headers = 0;
-    err = buf_reserve(&h->text, text_bytes(r, url));
+    buf_clear(&q->text);
+    q->n_headers = 0;
+    err = buf_reserve(&q->text, text_bytes(r, url));
     if (err != 0)
         return err;
-    h->href = text_add(&h->text, "", no_fragment);
-    h->curl_url = origin_add(&h->text, url);
-    h->target = is_proxied ? text_add(&h->text, h->curl_url, slice_sub(url_path_query(url), 1, SIZE_MAX))
-                           : text_add(&h->text, "", url_path_query(url));
-    h->accept_types = r->accept_types.n == 0 ? NULL : text_add(&h->text, "", r->accept_types);
-    header_line_add(h, "Cookie: ", r->cookie);
-    header_line_add(h, "Referer: ", r->referer);
-    header_line_add(h, "Authorization: ", r->authorization);
-    header_line_add(h, "If-None-Match: ", r->etag);
-    header_line_add(h, "If-Modified-Since: ", r->last_modified);
-    if (h->n_headers > 0)
-        h->headers[h->n_headers - 1].next = mux->headers;
-    return record_request(h, page, mux, url, is_proxied);
+    q->href = text_add(&q->text, "", no_fragment);
+    q->curl_url = origin_add(&q->text, url);
+    q->target = is_proxied ? text_add(&q->text, q->curl_url, slice_sub(url_path_query(url), 1, SIZE_MAX))
+                           : text_add(&q->text, "", url_path_query(url));
+    q->accept_types = r->accept_types.n == 0 ? NULL : text_add(&q->text, "", r->accept_types);
+    header_line_add(q, "Cookie: ", r->cookie);
+    header_line_add(q, "Referer: ", r->referer);
+    header_line_add(q, "Authorization: ", r->authorization);
+    header_line_add(q, "If-None-Match: ", r->etag);
+    header_line_add(q, "If-Modified-Since: ", r->last_modified);
+    if (q->n_headers > 0)
+        q->headers[q->n_headers - 1].next = mux->headers;
+    return record_request(q, page, mux, url, is_proxied);
 }
 
 int
-request_point(struct handle *h, const struct fetch_address *address, uint16_t port)
+request_point(struct request *q, const struct fetch_address *address, uint16_t port)
 {
     bool is_v6 = address->family == AF_INET6;
     char text[INET6_ADDRSTRLEN];
-    char *at = h->text.p + h->text.n;
+    char *at = q->text.p + q->text.n;
 
     if (inet_ntop(address->family, address->bytes, text, sizeof text) == NULL)
         return ORB_EINVAL;
-    CHECK(h->text.cap - h->text.n >= sizeof text + 16);
+    CHECK(q->text.cap - q->text.n >= sizeof text + 16);
     snprintf(at, sizeof text + 16, "::%s%s%s:%u", is_v6 ? "[" : "", text, is_v6 ? "]" : "", port);
-    h->connect_to = at; /* text.n stays: the next address goes here too */
-    h->connect_to_node = (struct curl_slist){ .data = at };
+    q->connect_to = at; /* text.n stays: the next address goes here too */
+    q->connect_to_node = (struct curl_slist){ .data = at };
     return 0;
 }

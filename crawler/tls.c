@@ -137,7 +137,7 @@ on_context(CURL *easy, void *context, void *arg)
 {
     struct fetch *f = arg;
     SSL_CTX *ctx = context;
-    const char *origin = f->handle->curl_url;
+    const char *origin = f->request->curl_url;
     uint64_t key = XXH3_64bits(origin, strlen(origin));
 
     if (SSL_CTX_set_ex_data(ctx, index_of_cache, f->mux->tls) != 1

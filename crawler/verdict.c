@@ -89,7 +89,7 @@ sentence_of(struct fetch *f, enum outcome outcome, CURLcode code)
     if (outcome == OUTCOME_HEADER_TOO_LARGE)
         return "a header line, or all of them, over libcurl's limit";
     if (outcome == OUTCOME_ADDRESS_BLOCKED) /* "::address:port" */
-        return f->handle->connect_to + 2;
+        return f->request->connect_to + 2;
     if (outcome == OUTCOME_TIMEOUT && f->header_bytes == 0)
         return "no answer to the request";
     return f->handle->error[0] != '\0' ? f->handle->error : curl_easy_strerror(code);
@@ -175,7 +175,7 @@ redirect_judge(struct fetch *f)
     }
     url_init(&base, MEM_PAGE);
     url_init(&target, MEM_PAGE);
-    err = url_parse(&base, slice_str(f->handle->href), NULL);
+    err = url_parse(&base, slice_str(f->request->href), NULL);
     if (err == 0)
         err = url_parse(&target, p->location, &base);
     if (err != 0)

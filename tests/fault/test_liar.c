@@ -514,6 +514,21 @@ lie_foreign_returns(void)
     wait_for_end();
 }
 
+/* What is no bool made the reader bad; "while there is more" then never ended. */
+static void
+lie_returned_bad_bool(void)
+{
+    take_urls();
+    begin(WIRE_RETURNED);
+    wire_u64(&out, held.lease_id);
+    wire_u32(&out, held.epoch);
+    wire_u8(&out, 2);
+    for (int i = 0; i < 3; i++)
+        wire_u64(&out, held.url_ids[0]);
+    say();
+    wait_for_end();
+}
+
 static void
 lie_in_the_stats(void)
 {
@@ -690,6 +705,7 @@ static const struct lie {
     { "robots-too-far", lie_robots_too_far, "a damaged report; it is replaced" },
     { "robots-loop", lie_robots_loop, "ended with exit code 11" },
     { "foreign-returns", lie_foreign_returns, "a damaged frame; it is replaced" },
+    { "returned-bad-bool", lie_returned_bad_bool, "a damaged frame; it is replaced" },
     { "stats", lie_in_the_stats, "died of signal 6" },
     { "closed-channel", lie_closed_channel, "has closed its channel; it is stopped" },
     { "empty-packet", lie_empty_packet, "has closed its channel; it is stopped" },

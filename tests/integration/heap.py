@@ -59,11 +59,11 @@ try:
     domains = ask("0", "domains")
     check(sum(d["live_bytes"] for d in domains["domains"]) > 0 and len(domains["domains"]) >= 15, f"domains: {domains}")
     pools = ask("0", "pools")["pools"]
-    check({"curl handles", "parse", "html", "statements", "libdeflate", "bodies of 4 KiB", "bodies of 256 KiB"} <= {p["pool"] for p in pools}, f"pools are missing: {pools}")
+    check({"curl handles", "requests", "parse", "html", "statements", "libdeflate", "bodies of 4 KiB", "bodies of 256 KiB"} <= {p["pool"] for p in pools}, f"pools are missing: {pools}")
     for p in pools:
         check(p["n_overdue"] == 0 and p["overdue"] == [], f"not put back: {p}")
         check({"in_use", "idle", "high_water", "hits", "misses", "trims", "refused"} <= p.keys(), f"figures are missing: {p}")
-    for name in "curl handles", "parse", "statements", "bodies of 4 KiB":
+    for name in "curl handles", "requests", "parse", "statements", "bodies of 4 KiB":
         check(sum(p["hits"] for p in pools if p["pool"] == name) > 0, f"nothing of {name} served again: {pools}")
     gc = ask("0", "gc")
     check(len(gc["generations"]) == 3 and gc["collect_every"]["pages"] == 100 and gc["collect_every"]["collections"] > 0, f"gc: {gc}")
