@@ -25,7 +25,7 @@
 struct disk {
     const struct crawldir *dir;    /* BORROWED: it outlives the thread */
     char pages_dir[4200], warc_dir[4200];
-    struct pagedb *pages;          /* the journal thread's from disk_start() on */
+    struct pagedb *pages;          /* the journal thread's from disk_start() on, which borrows no statement: their pool is the loop's */
     uint64_t checkpoint_at_ms, sync_at_ms; /* monotonic */
     uint64_t synced_since_s;
     _Atomic uint64_t durable_ms;   /* Unix time; 0 = nothing new */

@@ -375,8 +375,9 @@ heap_slots_get(struct heap_type *t, struct object **out, size_t n)
         n_made += k;
     }
     return true;
-fail:
+fail: /* nobody has seen them */
     heap_slots_put(out, n_made);
+    t->n_made -= n_made;
     return false;
 }
 
