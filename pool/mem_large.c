@@ -217,6 +217,8 @@ mem_start_background(void)
 
 #else
 
+#define GLIBC_PAGES_FROM_BYTES (128u * 1024) /* least threshold above which it maps a block of its own */
+
 static void *
 get_block(struct slot *s, enum mem_domain d, size_t n_bytes, bool is_zeroed)
 {
@@ -247,10 +249,16 @@ large_usable_bytes(const void *p)
     return malloc_usable_size((void *)(uintptr_t)p);
 }
 
+/* glibc says only afterwards. Its blocks end 8 bytes behind a multiple of 16; a rest of 16 that could be no block of its own stays
+ * with the block; and a large one may get whole pages. Under ASan a block is what was asked for. */
 size_t
 large_bytes_for(size_t n_bytes)
 {
-    return ORB_MAX(n_bytes, 1);
+    if (MEM_IS_PLAIN || n_bytes > PTRDIFF_MAX)
+        return ORB_MAX(n_bytes, 1);
+    if (n_bytes >= GLIBC_PAGES_FROM_BYTES)
+        return (n_bytes + 16 + 4095) & ~(size_t)4095;
+    return ((n_bytes + 8 + 15) & ~(size_t)15) - 8 + 16;
 }
 
 void

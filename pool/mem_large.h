@@ -15,7 +15,7 @@ void large_free(struct slot *s, enum mem_domain d, void *p, size_t n_bytes);
 void large_count(struct slot *s, enum mem_domain d, void *p, size_t n_bytes, bool is_alloc); /* without doing it */
 void large_release(struct slot *s, enum mem_domain d, void *p);                              /* without counting it */
 size_t large_usable_bytes(const void *p);
-size_t large_bytes_for(size_t n_bytes); /* what a block of n_bytes will count as; without jemalloc a few bytes less */
+size_t large_bytes_for(size_t n_bytes); /* what a block of n_bytes will count as; without jemalloc at most */
 
 void large_retire(struct slot *s);   /* empties its caches: the thread ends, or is asked to */
 void large_tick(void);               /* reads the allocator's figures anew */

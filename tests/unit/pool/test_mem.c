@@ -210,6 +210,25 @@ TEST(mem__what_lives_never_exceeds_the_hard_limit)
     }
 }
 
+/* The C library gives a hole that is 16 bytes too large away whole: the limit must know before. */
+TEST(mem__a_hole_a_little_too_large_does_not_exceed_the_hard_limit)
+{
+    void *hole = mem_alloc(MEM_PLUGIN, 5000 + 16), *behind = mem_alloc(MEM_PLUGIN, 5000), *again;
+    size_t limit;
+
+    assert_true(hole != NULL && behind != NULL);
+    mem_free(MEM_PLUGIN, hole);
+    for (size_t more = 0; more <= 64; more += 8) {
+        limit = stats_of(MEM_PLUGIN).live_bytes + 5000 + more;
+        mem_set_limits(MEM_PLUGIN, 0, limit);
+        again = mem_alloc(MEM_PLUGIN, 5000);
+        assert_true(stats_of(MEM_PLUGIN).live_bytes <= limit);
+        mem_set_limits(MEM_PLUGIN, 0, 0);
+        mem_free(MEM_PLUGIN, again);
+    }
+    mem_free(MEM_PLUGIN, behind);
+}
+
 TEST(mem__verify_names_the_domain_whose_counters_are_wrong)
 {
     const char *names[MEM_N_DOMAINS];
@@ -446,7 +465,9 @@ main(void)
         T(mem__caches_of_the_allocator_are_not_somebodys_plain_malloc), /* first: a domain makes its cache once */
         T(mem__agrees_with_a_shadow_model_over_random_steps), T(mem__a_failed_growth_leaves_the_block_as_it_was),
         T(mem__a_hard_limit_is_exact_and_concerns_one_domain),
-        T(mem__what_lives_never_exceeds_the_hard_limit), T(mem__verify_names_the_domain_whose_counters_are_wrong), T(mem__domains_never_share_a_slab),
+        T(mem__what_lives_never_exceeds_the_hard_limit),
+        T(mem__a_hole_a_little_too_large_does_not_exceed_the_hard_limit),
+        T(mem__verify_names_the_domain_whose_counters_are_wrong), T(mem__domains_never_share_a_slab),
         T(mem__purge_gives_free_pages_inside_slabs_back), T(mem__a_thread_at_work_gives_back_when_it_comes_by_also_after_a_tick),
         T(mem__threads_free_each_others_blocks),
         T(mem__what_another_thread_frees_is_used_again_by_its_owner), T(mem__remembers_the_baseline),
