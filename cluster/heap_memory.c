@@ -41,6 +41,7 @@ answer_domains(struct heap_question *q, struct buf *to)
     size_t live_bytes = 0;
     struct text t;
 
+    mem_look();
     for (int d = 0; d < MEM_N_DOMAINS; d++) {
         mem_stats((enum mem_domain)d, &stats[d]);
         live_bytes += stats[d].live_bytes;

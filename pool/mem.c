@@ -230,7 +230,7 @@ static size_t start_bytes;
 void
 mem_note_start(void)
 {
-    large_tick();
+    large_look();
     start_bytes = large_outside_bytes();
 }
 
@@ -267,8 +267,13 @@ mem_tick(uint64_t now_ms)
 {
     slot_of_thread();
     small_tick();
-    large_tick();
     slab_decay(now_ms, false);
+}
+
+void
+mem_look(void)
+{
+    large_look();
 }
 
 void

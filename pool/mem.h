@@ -47,7 +47,8 @@ struct mem_stats {
     size_t peak_bytes;
     size_t large_bytes;      /* of live_bytes: in blocks above 1 KiB, from the domain's arena */
     size_t slab_bytes;       /* 64 KiB slabs held, empty ones that wait for their decay included */
-    size_t slack_bytes;      /* held and not live, in slabs and (jemalloc) in the arena's pages; what its cache keeps is not in it */
+    size_t slack_bytes;      /* held and not live, in slabs and (jemalloc, as of the last mem_look()) in the arena's pages; without
+                              * what its cache keeps */
     size_t baseline_bytes;   /* live when mem_set_baseline() was called: what a drained worker must come back to */
     uint64_t n_allocs;
     uint64_t n_frees;
@@ -79,7 +80,7 @@ const char *mem_domain_name(enum mem_domain domain); /* "page", "buf", ...; BORR
 void mem_stats(enum mem_domain domain, struct mem_stats *out);
 size_t mem_live_bytes(void);   /* of all domains */
 size_t mem_live_blocks(void);  /* of all domains */
-/* Allocated under no domain's name, as of the last mem_tick(): plain malloc of the C library and others. 0 where the allocator
+/* Allocated under no domain's name, as of the last mem_look(): plain malloc of the C library and others. 0 where the allocator
  * does not tell (without jemalloc). */
 size_t mem_outside_bytes(void);
 size_t mem_cache_bytes(void); /* the allocator's own: its caches of freed blocks, a domain's each */
@@ -92,6 +93,9 @@ void mem_purge(void);
 /* About once a second: empty slabs beyond 256 KiB a domain that have been empty for MEM_DECAY_MS go back to the kernel. */
 #define MEM_DECAY_MS 5000
 void mem_tick(uint64_t now_ms);
+
+/* Reads the allocator's own figures anew (slack, outside): for whoever looks, since it takes as long as parsing a page. */
+void mem_look(void);
 
 void mem_set_baseline(void);
 

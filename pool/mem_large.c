@@ -156,7 +156,7 @@ refresh_figures(void)
 }
 
 void
-large_tick(void)
+large_look(void)
 {
     mallctl("thread.tcache.flush", NULL, NULL, NULL, 0); /* what it caches is free, and would count as allocated outside */
     pthread_mutex_lock(&lock);
@@ -204,7 +204,7 @@ large_purge(struct slot *s)
         large_retire(s);
     mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
     mallctl("arena.4096.purge", NULL, NULL, NULL, 0); /* 4096 = MALLCTL_ARENAS_ALL */
-    large_tick();
+    large_look();
 }
 
 void
@@ -267,7 +267,7 @@ large_retire(struct slot *s)
 }
 
 void
-large_tick(void)
+large_look(void)
 {
 }
 

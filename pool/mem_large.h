@@ -18,10 +18,10 @@ size_t large_usable_bytes(const void *p);
 size_t large_bytes_for(size_t n_bytes); /* what a block of n_bytes will count as; without jemalloc at most */
 
 void large_retire(struct slot *s);   /* empties its caches: the thread ends, or is asked to */
-void large_tick(void);               /* reads the allocator's figures anew */
+void large_look(void);               /* reads the allocator's figures anew */
 void large_purge(struct slot *s);
-size_t large_slack_bytes(enum mem_domain d);         /* pages held and not allocated, as of the last large_tick() */
-size_t large_live_bytes(enum mem_domain d, bool *is_known); /* as the allocator has it, after large_tick() */
+size_t large_slack_bytes(enum mem_domain d);         /* pages held and not allocated, as of the last large_look() */
+size_t large_live_bytes(enum mem_domain d, bool *is_known); /* as the allocator has it, after large_look() */
 size_t large_cache_bytes(void);      /* taken by the allocator for caches of freed large blocks */
 size_t large_outside_bytes(void);    /* allocated by nobody's domain: plain malloc of the C library and others */
 

@@ -89,7 +89,7 @@ mem_verify(const char **names, unsigned max)
     slot_of_thread();
     for (unsigned i = 0; i < slot_n_used(); i++)
         large_retire(&slots[i]); /* what they cache the allocator takes for allocated */
-    large_tick();
+    large_look();
     for (int i = 0; i < MEM_N_DOMAINS; i++)
         if (!agrees((enum mem_domain)i)) {
             if (n < max)

@@ -418,11 +418,11 @@ TEST(mem__caches_of_the_allocator_are_not_somebodys_plain_malloc)
     void *blocks[64];
     size_t outside, caches = mem_cache_bytes();
 
-    mem_tick(0);
+    mem_look();
     outside = mem_outside_bytes();
     for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
         blocks[i] = mem_must(mem_alloc(MEM_HTTP, 5000));
-    mem_tick(1);
+    mem_look();
     assert_true(mem_cache_bytes() > caches);
     assert_in_range(mem_outside_bytes(), 0, outside + 1024);
     for (unsigned i = 0; i < ORB_N_ELEMENTS(blocks); i++)
