@@ -1,5 +1,7 @@
 #include "storage/seenrun.h"
 
+#include "storage/durable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -77,19 +79,6 @@ read_at(int fd, void *bytes, size_t n, off_t at)
     return 0;
 }
 
-static int
-sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-
-    if (fd < 0)
-        return orb_error_from_errno(errno);
-    if (fsync(fd) != 0)
-        err = orb_error_from_errno(errno);
-    close(fd);
-    return err;
-}
-
 /* A run being written: the header goes in last, so that a torn file never looks whole. */
 struct writer {
     int fd;
@@ -143,7 +132,7 @@ writer_end(struct writer *w, const char *dir, int err)
     if (err == 0 && rename(w->tmp, w->path) != 0)
         err = orb_error_from_errno(errno);
     if (err == 0)
-        err = sync_dir(dir);
+        err = durable_sync_names(dir);
     if (err != 0)
         unlink(w->tmp);
     return err;
